@@ -1,0 +1,42 @@
+# Taskmaster. `make demo` and `make test` need python3 (3.11 or newer) and make; they set up .venv by themselves.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+# Tests wait more than they compute: more workers than cores keep the cores busy.
+WORKERS ?= 4
+
+.PHONY: help demo test check soak bench clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "cannot set up $(VENV): $(PYTHON) is older than 3.11 (name another with PYTHON=...)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "cannot set up $(VENV): $(PYTHON) -m venv failed (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,check]'
+	@touch $(STAMP)
+
+demo: $(STAMP) ## a scripted tour on real programs, under 20 seconds
+	@$(BIN)/python docs/demo.py
+
+test: check ## lint, types and the whole suite
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not soak'
+
+check: $(STAMP) ## lint, format and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+soak: $(STAMP) ## the long endurance tests
+	$(BIN)/python -m pytest -n 2 -m soak
+
+bench: $(STAMP) ## measure tmd side by side with supervisord
+	$(BIN)/python -m bench
+
+clean: ## remove everything that was made here
+	rm -rf $(VENV) .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist ./*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Side-by-side measurements of tmd and supervisord on this machine, in the same run."""

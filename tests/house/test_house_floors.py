@@ -1,0 +1,114 @@
+"""The house itself: imports go down only, pure floors stay pure, locks live in two places."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOORS = {"wire": 0, "tree": 0, "config": 1, "core": 2, "posix": 3, "daemon": 4, "http": 5}
+PURE = ("wire", "tree", "config", "core")
+IMPURE_MODULES = {"os", "time", "socket", "subprocess", "threading", "logging", "random", "selectors", "signal"}
+READER_OF_FILES = "tmd/tree/files.py"
+HOMES_OF_LOCKS = {"tmd/posix/loop.py", "tmd/posix/drain.py"}
+
+
+def modules(top: str) -> list[Path]:
+    return sorted((ROOT / top).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, module) of every import of a file, those inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            assert node.module is not None
+            yield node.lineno, node.module
+            if node.module == "tmd":
+                yield from ((node.lineno, f"tmd.{alias.name}") for alias in node.names)
+
+
+def floor_of(module: str) -> int | None:
+    parts = module.split(".")
+    if parts[0] != "tmd":
+        return None
+    if len(parts) == 1:
+        return 0
+    return FLOORS.get(parts[1], 6)
+
+
+def test_there_is_a_house_to_look_at() -> None:
+    assert len(modules("tmd")) > 40
+    assert len(modules("tmctl")) > 5
+
+
+@pytest.mark.parametrize("path", modules("tmd"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_down_only(path: Path) -> None:
+    relative = path.relative_to(ROOT)
+    own = floor_of(".".join(relative.with_suffix("").parts))
+    assert own is not None
+    for line, module in imports(path):
+        assert not module.startswith("tmctl"), f"{relative}:{line}: tmd imports {module}"
+        floor = floor_of(module)
+        if floor is None:
+            continue
+        assert floor <= own, f"{relative}:{line}: floor {own} imports {module} of floor {floor}"
+        pair = {relative.parts[1], module.split(".")[1] if "." in module else ""}
+        assert pair != {"core", "posix"}, f"{relative}:{line}: core and posix know nothing of each other"
+
+
+@pytest.mark.parametrize("path", modules("tmctl"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_client_knows_only_the_contract(path: Path) -> None:
+    for line, module in imports(path):
+        if module.split(".")[0] == "tmd" and module != "tmd":
+            assert module.split(".")[1] in ("wire", "tree", "__version__"), f"{path}:{line}: tmctl imports {module}"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for floor in PURE for path in modules(f"tmd/{floor}")],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_pure_floors_are_pure(path: Path) -> None:
+    relative = str(path.relative_to(ROOT))
+    if relative == READER_OF_FILES:
+        return
+    for line, module in imports(path):
+        assert module.split(".")[0] not in IMPURE_MODULES, f"{relative}:{line}: a pure floor imports {module}"
+
+
+def test_locks_live_in_two_places() -> None:
+    words = {"Lock", "RLock", "Condition", "Semaphore", "BoundedSemaphore"}
+    for path in modules("tmd"):
+        relative = str(path.relative_to(ROOT))
+        if relative in HOMES_OF_LOCKS:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+            assert name not in words, f"{relative}:{getattr(node, 'lineno', 0)}: {name}"
+
+
+def test_nothing_runs_python_between_fork_and_exec() -> None:
+    for path in modules("tmd"):
+        relative = str(path.relative_to(ROOT))
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "preexec_fn":
+                pytest.fail(f"{relative}:{node.lineno}: preexec_fn")
+            if isinstance(node, ast.keyword) and node.arg == "shell":
+                pytest.fail(f"{relative}:{node.lineno}: shell=")
+            if isinstance(node, ast.Attribute) and node.attr in ("fork", "forkpty"):
+                assert relative == "tmd/posix/daemonize.py", f"{relative}:{node.lineno}: fork"
+
+
+def test_there_is_no_util_module() -> None:
+    for path in modules("tmd") + modules("tmctl"):
+        assert path.stem not in ("util", "utils", "helpers", "misc", "common"), path
+
+
+def test_files_hold_one_idea() -> None:
+    for path in modules("tmd") + modules("tmctl"):
+        lines = len(path.read_text().splitlines())
+        assert lines <= 460, f"{path.relative_to(ROOT)} has {lines} lines: find the second idea a room"

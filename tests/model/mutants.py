@@ -1,0 +1,160 @@
+"""Faults somebody could make in the machine of one process, as patches of its source.
+
+Walk and playbooks have to find every one of them; what they do not find, they do not prove.
+"""
+
+import types
+from typing import NamedTuple
+
+from tmd.core import process as machine
+
+
+class Mutant(NamedTuple):
+    fault: str
+    old: str
+    new: str
+
+
+MUTANTS = [
+    Mutant("one retry too many", "tries > spec.startretries", "tries > spec.startretries + 1"),
+    Mutant("one retry too few", "tries > spec.startretries", "tries >= spec.startretries"),
+    Mutant("epoch ignored", "    if epoch != process.epoch:\n        return process\n", ""),
+    Mutant("epoch not bumped", "state=state, epoch=process.epoch + 1)", "state=state)"),
+    Mutant(
+        "forgotten restart after an exit",
+        "return _launch(process, spec, now, out) if restarts else process\n\n\ndef _log_kill",
+        "return process\n\n\ndef _log_kill",
+    ),
+    Mutant(
+        "forgotten start after a stop",
+        "return _launch(process, spec, now, out) if restarts else process\n\n\ndef _end",
+        "return process\n\n\ndef _end",
+    ),
+    Mutant(
+        "kill timer not re-armed",
+        "    out.append(Arm(spec.id, process.epoch, now + max(spec.stopwaitsecs, KILL_AGAIN_MIN_S)))\n",
+        "",
+    ),
+    Mutant("SIGKILL in a frenzy", "max(spec.stopwaitsecs, KILL_AGAIN_MIN_S)", "spec.stopwaitsecs"),
+    Mutant("no kill timer", "    out.append(Arm(spec.id, process.epoch, now + spec.stopwaitsecs))\n", ""),
+    Mutant("no startsecs timer", "    out.append(Arm(spec.id, process.epoch, now + spec.startsecs))\n", ""),
+    Mutant("no retry timer", "        out.append(Arm(spec.id, process.epoch, retry_at))\n", ""),
+    Mutant("count not reset by RUNNING", "_move(replace(process, backoff=0), RUNNING)", "_move(process, RUNNING)"),
+    Mutant("count not reset by FATAL", "_move(replace(process, backoff=0), FATAL)", "_move(process, FATAL)"),
+    Mutant(
+        "count reset by a stop",
+        "_move(replace(process, pid=0), STOPPED)",
+        "_move(replace(process, pid=0, backoff=0), STOPPED)",
+    ),
+    Mutant(
+        "a stop in BACKOFF does nothing",
+        "    if process.state is BACKOFF:\n        return _come_to_stop(process, spec, 0, None, now, out)\n",
+        "",
+    ),
+    Mutant(
+        "SIGKILL to the pid instead of the group",
+        "SendSignal(spec.id, pid, words.SIGKILL, spec.killasgroup)",
+        "SendSignal(spec.id, pid, words.SIGKILL, False)",
+    ),
+    Mutant(
+        "stop signal to the group by killasgroup",
+        "SendSignal(spec.id, process.pid, spec.stopsignal, spec.stopasgroup)",
+        "SendSignal(spec.id, process.pid, spec.stopsignal, spec.killasgroup)",
+    ),
+    Mutant(
+        "SIGTERM whatever the settings say",
+        "process.pid, spec.stopsignal, spec.stopasgroup))",
+        "process.pid, 15, spec.stopasgroup))",
+    ),
+    Mutant(
+        "suspended programs are not continued",
+        "    if process.paused:\n        _continue(process, spec, out)",
+        "    if False:\n        _continue(process, spec, out)",
+    ),
+    Mutant(
+        "an exit at startsecs is too quick",
+        "_age_s(process, now) < spec.startsecs",
+        "_age_s(process, now) <= spec.startsecs",
+    ),
+    Mutant(
+        "a stop that overtakes the spawn is lost",
+        "    if process.wanted is not Wanted.UP:\n        return _stop_if_up(process, spec, now, out)\n",
+        "",
+    ),
+    Mutant(
+        "a stop that overtakes a failing spawn is lost",
+        "    if process.wanted is not Wanted.UP:\n        return _come_to_stop(process, spec, 0, None, now, out)\n",
+        "",
+    ),
+    Mutant(
+        "a death by signal counts as exit 0",
+        "status.code in spec.exitcodes\n    wants",
+        "(status.code or 0) in spec.exitcodes\n    wants",
+    ),
+    Mutant(
+        "restarts while the daemon goes down",
+        " and process.state is RUNNING and not process.quiesced",
+        " and process.state is RUNNING",
+    ),
+    Mutant("restarts what was UNKNOWN", "wants_restart and process.state is RUNNING and", "wants_restart and"),
+    Mutant("retries while the daemon goes down", "exhausted or process.quiesced", "exhausted"),
+    Mutant(
+        "starts while the daemon goes down",
+        "    if process.quiesced:\n        return process\n    if process.at_rest:\n",
+        "    if process.at_rest:\n",
+    ),
+    Mutant(
+        "a restart under way survives the daemon's end",
+        "    if process.then_start:\n        process = replace(process, wanted=Wanted.DOWN)\n",
+        "",
+    ),
+    Mutant(
+        "a stop leaves a restart standing",
+        "replace(process, wanted=Wanted.DOWN, stopped_by_hand",
+        "replace(process, stopped_by_hand",
+    ),
+    Mutant("a program stopped by hand forgets it", "process.stopped_by_hand or by_hand", "process.stopped_by_hand"),
+    Mutant(
+        "a start forgets to clear it", "_launch(replace(process, stopped_by_hand=False), spec", "_launch(process, spec"
+    ),
+    Mutant("the system's lack counted as the program's failure", "None, not failure.transient, now", "None, True, now"),
+    Mutant(
+        "starts twice while one is in flight",
+        "not self.pid and self.state in (STOPPED, EXITED, FATAL, UNKNOWN)",
+        "not self.pid and self.state is not BACKOFF",
+    ),
+    Mutant(
+        "a second pid replaces the first",
+        '    if not process.in_flight:\n        return process\n    out.append(Log(Level.INFO, f"spawned',
+        '    out.append(Log(Level.INFO, f"spawned',
+    ),
+    Mutant("a refused signal goes unnoticed", "    return _move(process, UNKNOWN)\n", "    return process\n"),
+    Mutant("suspended for ever", "replace(process, paused=False, stopped_at=now)", "replace(process, stopped_at=now)"),
+    Mutant(
+        "signals to nobody",
+        "    if process.pid and process.state is not UNKNOWN:\n        name",
+        "    if process.state is not UNKNOWN:\n        name",
+    ),
+    Mutant("the wait before a retry does not grow", "now + (tries if counted", "now + (1 if counted"),
+    Mutant(
+        "an old SIGKILL is remembered in a new life",
+        "        stopping_at=None,\n        kill_sent_at=None,\n",
+        "        stopping_at=None,\n",
+    ),
+    Mutant(
+        "the last end's error stays after a start",
+        '        spawnerr="",\n        exitstatus=0,\n',
+        "        exitstatus=0,\n",
+    ),
+]
+
+
+def build(mutant: Mutant) -> types.ModuleType:
+    """Return the machine with the fault in it."""
+    assert machine.__file__ is not None
+    with open(machine.__file__) as file:
+        source = file.read()
+    assert source.count(mutant.old) == 1, f"{mutant.fault}: the patch fits {source.count(mutant.old)} places, not one"
+    module = types.ModuleType(f"mutant of {machine.__name__}")
+    exec(compile(source.replace(mutant.old, mutant.new), "<mutant>", "exec"), module.__dict__)
+    return module

@@ -1,0 +1,33 @@
+"""The machine of one process, everywhere it can get."""
+
+import pytest
+
+from tests.model.walk import CORNERS, MORE_CORNERS, walk
+from tmd.config.settings import ProcessSpec
+from tmd.core import process as machine
+from tmd.wire.states import ProcessState
+
+UNREACHED = {(ProcessState.UNKNOWN, ProcessState.STARTING)}
+"""Legal, but only for a process that is found UNKNOWN without a pid."""
+
+
+def name(spec: ProcessSpec) -> str:
+    codes = "+".join(map(str, spec.exitcodes))
+    return f"{spec.startsecs}s-{spec.startretries}retries-{spec.autorestart.value}-codes{codes}-{spec.stopasgroup}"
+
+
+@pytest.mark.parametrize("spec", CORNERS + MORE_CORNERS, ids=name)
+def test_every_reachable_step_keeps_every_claim(spec: ProcessSpec) -> None:
+    nodes, steps, _ = walk(machine, spec)
+    assert nodes > 40
+    assert steps > 500
+
+
+def test_every_legal_edge_is_taken_somewhere() -> None:
+    taken = set().union(*(walk(machine, spec)[2] for spec in CORNERS))
+    legal = {(state, following) for state, others in machine.LEGAL.items() for following in others}
+    assert legal - taken == UNREACHED
+
+
+def test_the_map_has_every_state() -> None:
+    assert set(machine.LEGAL) == set(ProcessState)

@@ -1,0 +1,135 @@
+"""The list of options against the settings, and what is generated from it."""
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.unit.config.hosts import made_up_host, this_host
+from tmd.config import exports
+from tmd.config.daemon import flag_problem
+from tmd.config.host import Host
+from tmd.config.load import load_file
+from tmd.config.option import Option
+from tmd.config.options import CTL, DAEMON, PROGRAM, SECTIONS
+from tmd.config.settings import CtlSettings, DaemonSettings, ProcessSpec, Settings
+from tmd.config.signal_names import SIGNALS
+
+ETC = Path(__file__).resolve().parents[3] / "etc"
+
+
+@pytest.mark.parametrize(("struct", "options"), [(ProcessSpec, PROGRAM), (DaemonSettings, DAEMON), (CtlSettings, CTL)])
+def test_defaults_agree_with_the_settings(struct: type[msgspec.Struct], options: tuple[Option, ...]) -> None:
+    fields = {field.name: field for field in msgspec.structs.fields(struct)}
+    placed = {"logfile", "pidfile", "childlogdir", "command", "killasgroup"}
+    for option in options:
+        field = fields.get(option.name)
+        if field is None or option.name in placed:
+            continue
+        default = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
+        assert option.default == default, option.name
+
+
+def test_names_are_unique_within_a_section() -> None:
+    for section in SECTIONS:
+        names = [word for option in section.options for word in (option.name, *option.synonyms)]
+        assert len(names) == len(set(names))
+        for option in section.options:
+            assert option.doc.endswith("."), option.name
+            assert option.doc.count(". ") == 0, option.name
+
+
+def test_signal_numbers_are_the_systems() -> None:
+    own = {name.removeprefix("SIG"): int(number) for name, number in signal.Signals.__members__.items()}
+    assert own.items() <= SIGNALS.items()
+
+
+@pytest.mark.parametrize("kind", ["ini", "yaml", "supervisor"])
+def test_samples_load(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / {"ini": "t.ini", "yaml": "t.yaml", "supervisor": "t.conf"}[kind]
+    path.write_text(exports.sample(kind))
+    loaded = load_file(str(path), this_host())
+    assert loaded.warnings == ()
+    with pytest.raises(ValueError, match="cannot make a sample of kind 'xml'"):
+        exports.sample("xml")
+
+
+@pytest.mark.parametrize("kind", ["ini", "yaml", "supervisor"])
+def test_samples_load_with_every_option_uncommented(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / {"ini": "t.ini", "yaml": "t.yaml", "supervisor": "t.conf"}[kind]
+    head, blank, body = exports.sample(kind).partition("\n\n")
+    if kind == "yaml":
+        body = re.sub(r"^( *)# ?", r"\1", body, flags=re.MULTILINE).replace("[one,two]", "[ticker]")
+        body = body.replace("one,two", "ticker").replace("  pair:", "  pair:")
+    else:
+        body = re.sub(r"^;(?! )", "", body, flags=re.MULTILINE).replace("one,two", "ticker")
+        body = body.replace(":NAME]", ":ticker]").replace("[group:ticker]", "[group:pair]")
+    path.write_text(f"{head}{blank}{body}")
+    host = made_up_host(directories=("/", "/tmp", "/var/log", "/var/log/taskmaster", "/run", "/run/taskmaster"))
+    loaded = load_file(str(path), host)
+    assert [line for line in loaded.warnings if "No file matches" not in line] == []
+    assert [group.name for group in loaded.settings.groups] == ["pair"]
+
+
+def test_examples_are_one_and_the_same() -> None:
+    read: list[Settings] = []
+    for name in ("taskmaster.ini", "taskmaster.yaml"):
+        loaded = load_file(str(ETC / name), this_host())
+        assert loaded.warnings == ()
+        read.append(loaded.settings)
+    assert read[0] == read[1]
+    names = [spec.id.namespec for group in read[0].groups for spec in group.processes]
+    assert {"web", "setup", "store", "report", "background:ticker", "background:worker_02"} <= set(names)
+
+
+def test_schema_knows_every_option() -> None:
+    schema = exports.json_schema()
+    json.dumps(schema)
+    program = schema["properties"]["programs"]["additionalProperties"]
+    assert set(program["properties"]) == {word for option in PROGRAM for word in (option.name, *option.synonyms)}
+    assert program["additionalProperties"] is False
+    assert schema["properties"]["taskmaster"]["properties"]["loglevel"]["enum"]
+
+
+def test_reference_knows_every_option() -> None:
+    page = exports.reference_markdown()
+    for section in SECTIONS:
+        for option in section.options:
+            assert f"| `{option.name}`" in page
+
+
+def test_explain() -> None:
+    text = exports.explain("starttime")
+    assert text.startswith("startsecs: How long")
+    assert "also written: starttime" in text
+    assert exports.explain("priority").count("priority:") == 2
+    for key in ("program.priority", "programs.web.priority", "program:web.priority"):
+        assert exports.explain(key).count("priority:") == 1
+    assert "when the daemon is restarted" in exports.explain("supervisord.logfile")
+    with pytest.raises(ValueError, match=r"there is no such option \(did you mean 'startsecs'\?\)"):
+        exports.explain("starsecs")
+
+
+def test_flags_are_checked_in_supervisors_words() -> None:
+    host: Host = made_up_host()
+    assert flag_problem("loglevel", "foo", host) == "bad logging level name 'foo'"
+    assert flag_problem("umask", "022", host) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("~", "/home/web"),
+        ("~/x", "/home/web/x"),
+        ("~root/x", "/root/x"),
+        ("~ghost/x", "~ghost/x"),
+        ("/a~", "/a~"),
+        ("x", "x"),
+        ("~nobody", "/"),
+    ],
+)
+def test_home_directories(path: str, wanted: str) -> None:
+    assert made_up_host().expand_user(path) in (wanted, wanted.rstrip("/"))

@@ -1,0 +1,92 @@
+"""The command line of tmd."""
+
+import pytest
+
+from tmd.arguments import Arguments, UsageError, parse
+
+
+def test_nothing_said() -> None:
+    assert parse([]) == Arguments()
+
+
+@pytest.mark.parametrize("words", [["-c", "a.ini"], ["--configuration", "a.ini"], ["--configuration=a.ini"], ["a.ini"]])
+def test_the_configuration_by_flag_or_position(words: list[str]) -> None:
+    assert parse(words).configuration == "a.ini"
+
+
+@pytest.mark.parametrize("flag", ["-n", "--nodaemon", "--no-daemon"])
+def test_foreground(flag: str) -> None:
+    assert parse([flag]).overrides == {"nodaemon": "true"}
+
+
+@pytest.mark.parametrize(
+    ("letter", "word", "option"),
+    [
+        ("-u", "--user", "user"),
+        ("-m", "--umask", "umask"),
+        ("-d", "--directory", "directory"),
+        ("-l", "--logfile", "logfile"),
+        ("-y", "--logfile_maxbytes", "logfile_maxbytes"),
+        ("-z", "--logfile_backups", "logfile_backups"),
+        ("-e", "--loglevel", "loglevel"),
+        ("-j", "--pidfile", "pidfile"),
+        ("-i", "--identifier", "identifier"),
+        ("-q", "--childlogdir", "childlogdir"),
+        ("-a", "--minfds", "minfds"),
+    ],
+)
+def test_flags_that_beat_the_file(letter: str, word: str, option: str) -> None:
+    assert parse([letter, "value"]).overrides == {option: "value"}
+    assert parse([word, "value"]).overrides == {option: "value"}
+    assert parse([letter, "value"]).flags == {option: letter}
+
+
+@pytest.mark.parametrize(("letter", "option"), [("-s", "silent"), ("-k", "nocleanup"), ("-t", "strip_ansi")])
+def test_switches(letter: str, option: str) -> None:
+    assert parse([letter]).overrides == {option: "true"}
+
+
+def test_debug_is_a_log_level() -> None:
+    assert parse(["--debug"]).overrides == {"loglevel": "debug"}
+
+
+@pytest.mark.parametrize(
+    ("words", "action", "subject"),
+    [
+        (["-v"], "version", ""),
+        (["--version"], "version", ""),
+        (["-h"], "help", ""),
+        (["-?"], "help", ""),
+        (["--help", "anything"], "help", ""),
+        (["--check-config", "a.ini"], "check-config", ""),
+        (["--sample"], "sample", "ini"),
+        (["--sample", "yaml"], "sample", "yaml"),
+        (["--explain", "stopsignal"], "explain", "stopsignal"),
+        (["--shell", "-c", "a.ini"], "shell", ""),
+    ],
+)
+def test_actions(words: list[str], action: str, subject: str) -> None:
+    arguments = parse(words)
+    assert (arguments.action, arguments.subject) == (action, subject)
+
+
+def test_profile_orders() -> None:
+    assert parse(["--profile_options", "cumulative,calls"]).profile == ("cumulative", "calls")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["-n", "-n"], "conflicting command line option '-n'"),
+        (["-n", "--nodaemon"], "conflicting command line option '--nodaemon'"),
+        (["--bogus"], "option --bogus not recognized"),
+        (["-c"], "option -c requires argument"),
+        (["a.ini", "x"], "positional arguments are not supported: ['x']"),
+        (["-c", "a.ini", "x"], "positional arguments are not supported: ['x']"),
+        (["--profile_options", "speed"], "unknown order 'speed'"),
+    ],
+)
+def test_refusals(words: list[str], text: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        parse(words)
+    assert text in str(refusal.value)

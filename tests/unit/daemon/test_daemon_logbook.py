@@ -1,0 +1,115 @@
+"""Which file each process logs to."""
+
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from tmd.config.settings import AUTO, Dialect, ProcessSpec
+from tmd.daemon.logbook import Logbook
+from tmd.posix.logfiles import LogTarget
+from tmd.wire.names import ProcessId
+
+
+def spec(**options: object) -> ProcessSpec:
+    values: dict[str, object] = {"name": "p", "group": "p", "program": "p", "command": "true", **options}
+    return ProcessSpec(**values)  # type: ignore[arg-type]
+
+
+def book(directory: Path, dialect: Dialect, report: list[str] | None = None) -> Logbook:
+    return Logbook(dialect, str(directory), "sup.1", (report if report is not None else []).append)
+
+
+P = ProcessId("p", "p")
+
+
+def test_a_configured_file(tmp_path: Path) -> None:
+    logbook = book(tmp_path, Dialect.NATIVE)
+    logbook.assign(
+        spec(stdout_logfile="/x/out", stdout_logfile_maxbytes=5, stdout_logfile_backups=2, stderr_logfile=None)
+    )
+    assert logbook.target(P, "stdout") == LogTarget("/x/out", 5, 2, 0o644)
+    assert logbook.target(P, "stderr") is None
+    assert (logbook.path(P, "stdout"), logbook.path(P, "stderr")) == ("/x/out", "")
+
+
+def test_a_redirected_stderr_has_no_file(tmp_path: Path) -> None:
+    logbook = book(tmp_path, Dialect.NATIVE)
+    logbook.assign(spec(stdout_logfile="/x/out", stderr_logfile="/x/err", redirect_stderr=True))
+    assert list(logbook.targets(P)) == [logbook.target(P, "stdout")]
+
+
+def test_native_names_are_stable_and_say_the_group(tmp_path: Path) -> None:
+    logbook = book(tmp_path, Dialect.NATIVE)
+    logbook.assign(spec())
+    logbook.assign(spec(group="g"))
+    assert logbook.path(P, "stdout") == str(tmp_path / "p-stdout.log")
+    assert logbook.path(ProcessId("g", "p"), "stderr") == str(tmp_path / "g.p-stderr.log")
+    assert stat.S_IMODE(os.stat(tmp_path / "p-stdout.log").st_mode) == 0o600
+
+
+def test_supervisor_names_are_generated_once(tmp_path: Path) -> None:
+    logbook = book(tmp_path, Dialect.SUPERVISOR)
+    logbook.assign(spec())
+    first = logbook.path(P, "stdout")
+    assert re.fullmatch(r"p-stdout---sup\.1-\w{8}\.log", os.path.basename(first))
+    assert stat.S_IMODE(os.stat(first).st_mode) == 0o600
+    logbook.assign(spec(stdout_logfile_maxbytes=7))
+    assert logbook.target(P, "stdout") == LogTarget(first, 7, 10, 0o600)
+
+
+def test_a_path_back_to_auto(tmp_path: Path) -> None:
+    logbook = book(tmp_path, Dialect.NATIVE)
+    logbook.assign(spec(stdout_logfile="/x/out"))
+    logbook.assign(spec(stdout_logfile=AUTO))
+    assert logbook.path(P, "stdout") == str(tmp_path / "p-stdout.log")
+
+
+def test_what_is_removed_is_forgotten(tmp_path: Path) -> None:
+    logbook = book(tmp_path, Dialect.NATIVE)
+    logbook.assign(spec())
+    logbook.forget(P)
+    assert logbook.path(P, "stdout") == ""
+    assert (tmp_path / "p-stdout.log").exists()
+
+
+def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+    report: list[str] = []
+    logbook = book(tmp_path / "missing", Dialect.SUPERVISOR, report)
+    logbook.assign(spec())
+    assert logbook.target(P, "stdout") is None
+    assert "cannot create a log for 'p'" in report[0]
+
+
+def test_a_link_in_place_of_a_log_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    (tmp_path / "p-stdout.log").symlink_to(victim)
+    report: list[str] = []
+    book(tmp_path, Dialect.NATIVE, report).assign(spec())
+    assert not victim.exists()
+    assert "cannot create a log for 'p'" in report[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "goes"),
+    [
+        ("p-stdout---sup.1-abcdefgh.log", True),
+        ("p-stderr---sup.1-abcdefgh.log.3", True),
+        ("p-stdout---supX1-abcdefgh.log", False),
+        ("p-stdout---other-abcdefgh.log", False),
+        ("p-stdout.log", False),
+        ("notes.txt", False),
+    ],
+)
+def test_the_sweep_takes_our_own_leftovers_only(tmp_path: Path, name: str, goes: bool) -> None:
+    (tmp_path / name).touch()
+    book(tmp_path, Dialect.SUPERVISOR).sweep()
+    assert (tmp_path / name).exists() is not goes
+
+
+def test_no_sweep_in_the_native_dialect(tmp_path: Path) -> None:
+    (tmp_path / "p-stdout---sup.1-abcdefgh.log").touch()
+    book(tmp_path, Dialect.NATIVE).sweep()
+    assert (tmp_path / "p-stdout---sup.1-abcdefgh.log").exists()

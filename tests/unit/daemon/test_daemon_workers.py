@@ -1,0 +1,104 @@
+"""Work that may block, off the loop."""
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support import eventually
+from tmd.daemon.surface import Operation, completed
+from tmd.daemon.workers import Workers
+from tmd.wire.faults import Fault, RpcFault
+
+
+class Posted(list[Callable[[], None]]):
+    """A loop that runs what was posted when asked."""
+
+    def turn(self) -> bool:
+        while self:
+            self.pop(0)()
+        return True
+
+
+@pytest.fixture
+def posted() -> Posted:
+    return Posted()
+
+
+@pytest.fixture
+def workers(posted: Posted) -> Iterator[Workers]:
+    workers = Workers(posted.append)
+    yield workers
+    workers.close()
+
+
+def outcome(operation: Operation[object], posted: Posted) -> Operation[object]:
+    eventually(lambda: posted.turn() and operation.done)
+    return operation
+
+
+def test_the_value_comes_back_on_the_loop(workers: Workers, posted: Posted) -> None:
+    operation: Operation[object] = workers.run(lambda: threading.current_thread().name)
+    eventually(lambda: posted)
+    assert not operation.done
+    assert outcome(operation, posted).value == "tmd-worker"
+
+
+def fail_with(error: Exception) -> Callable[[], object]:
+    def work() -> object:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (RpcFault(Fault.NO_FILE, "x"), "NO_FILE: x"),
+        (FileNotFoundError(2, "No such file"), "FAILED: [Errno 2] No such file"),
+        (ValueError("odd"), "FAILED: ValueError: odd"),
+    ],
+)
+def test_failures_become_faults(workers: Workers, posted: Posted, error: Exception, text: str) -> None:
+    operation = outcome(workers.run(fail_with(error)), posted)
+    assert operation.fault is not None
+    assert operation.fault.text == text
+
+
+def test_threads_are_bounded_and_everything_is_done(workers: Workers, posted: Posted) -> None:
+    gate = threading.Event()
+    running: list[str] = []
+
+    def work() -> str:
+        running.append(threading.current_thread().name)
+        gate.wait(10)
+        return "done"
+
+    operations = [workers.run(work) for _ in range(10)]
+    eventually(lambda: len(running) == 2)
+    gate.set()
+    eventually(lambda: posted.turn() and all(operation.done for operation in operations))
+    assert [operation.value for operation in operations] == ["done"] * 10
+
+
+def test_an_answer_after_the_loop_ended_is_dropped() -> None:
+    def refuse(_: Callable[[], None]) -> None:
+        raise RuntimeError("the loop has ended")
+
+    workers = Workers(refuse)
+    operation = workers.run(lambda: 1)
+    workers.close()
+    assert not operation.done
+
+
+def test_an_operation_has_one_outcome() -> None:
+    operation: Operation[int] = Operation()
+    seen: list[int | None] = []
+    operation.then(lambda done: seen.append(done.value))
+    operation.resolve(1)
+    operation.resolve(2)
+    operation.refuse(RpcFault(Fault.FAILED))
+    operation.then(lambda done: seen.append(done.value))
+    assert seen == [1, 1]
+    assert operation.fault is None
+    assert completed("x").value == "x"

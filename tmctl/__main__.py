@@ -1,0 +1,7 @@
+"""`python -m tmctl`."""
+
+import sys
+
+from tmctl.cli import main
+
+sys.exit(main())

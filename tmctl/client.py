@@ -1,0 +1,121 @@
+"""Calls to a supervisor: XML-RPC methods, and the log streams beside them.
+
+Promises: one kept connection, basic authentication, deadlines, and five ways to fail: `ServerFault`, `HttpStatus`,
+`Unreachable`, `BadReply`, and KeyboardInterrupt, after any of which the next call starts on a fresh connection.
+Knows nothing about commands.
+"""
+
+import binascii
+from typing import Any
+
+from tmctl.connection import Address, Body, Connection
+from tmctl.marshal import Argument, BadReply, decode_reply, encode_call
+
+ANSWER_S = 60.0
+"""How long a call that waits for nothing may take."""
+
+
+class HttpStatus(Exception):
+    """The server answered with a status other than 200."""
+
+    def __init__(self, url: str, status: int, reason: str) -> None:
+        self.url = url
+        self.status = status
+        self.reason = reason
+        super().__init__(f"{url}: {status} {reason}")
+
+
+class Client:
+    """A server at an address, as somebody."""
+
+    def __init__(self, address: Address, username: str | None = None, password: str | None = None) -> None:
+        self.address = address
+        self.username = address.username if username is None else username
+        self.password = address.password if password is None else password
+        self._connection = Connection(address)
+
+    def close(self) -> None:
+        """Drop the connection; the next call opens one."""
+        self._connection.close()
+
+    def call(self, method: str, *params: Argument) -> Any:
+        """Call a method that answers at once."""
+        return self._call(method, params, ANSWER_S)
+
+    def wait(self, method: str, *params: Argument) -> Any:
+        """Call a method that answers when something has happened, however long that takes."""
+        return self._call(method, params, None)
+
+    def stream(self, path: str) -> "Stream":
+        """Open a stream such as `/logtail/web/stdout`, on a connection of its own."""
+        return Stream(Connection(self.address), path, self._authorization())
+
+    def _call(self, method: str, params: tuple[Argument, ...], read_s: float | None) -> Any:
+        body = encode_call(method, params)
+        headers = {
+            "User-Agent": "tmctl",
+            "Content-Type": "text/xml",
+            "Accept": "text/xml",
+            **self._authorization(),
+            "Content-Length": str(len(body)),
+        }
+        finished = False
+        try:
+            self._connection.send("POST", "/RPC2", headers, body, read_s)
+            head = self._connection.head()
+            if head.status != 200:
+                raise HttpStatus(self.address.url, head.status, head.reason)
+            reply = self._connection.body(head)
+            finished = True
+        except ValueError as error:
+            raise BadReply(f"the reply is not HTTP: {error}") from error
+        finally:
+            if not finished:
+                self.close()
+        return decode_reply(reply)
+
+    def _authorization(self) -> dict[str, str]:
+        if self.username is None or self.password is None:
+            return {}
+        token = binascii.b2a_base64(f"{self.username}:{self.password}".encode(), newline=False).decode()
+        return {"Authorization": f"Basic {token}"}
+
+
+class Stream:
+    """Bytes that go on coming until somebody closes."""
+
+    def __init__(self, connection: Connection, path: str, authorization: dict[str, str]) -> None:
+        self.url = connection.address.url + path
+        self._connection = connection
+        self._first: bytes | None = None
+        try:
+            connection.send("GET", path, {"Accept": "*/*", "User-Agent": "tmctl", **authorization}, b"", ANSWER_S)
+            head = connection.head()
+            if head.status != 200:
+                raise HttpStatus(self.url, head.status, head.reason)
+        except BaseException:
+            connection.close()
+            raise
+        self._body = Body(head.headers)
+        self._first = self._body.feed(connection.buffered())
+        connection.unhurried()
+
+    def fileno(self) -> int:
+        """Return the descriptor, for `select`."""
+        return self._connection.fileno()
+
+    def first(self) -> bytes:
+        """Return what came together with the answer's head."""
+        first, self._first = self._first, b""
+        return first or b""
+
+    def read(self) -> bytes | None:
+        """Wait for more and return it (it may be empty); None at the end."""
+        if self._body.done:
+            return None
+        data = self._connection.receive()
+        return self._body.feed(data) if data else None
+
+    def close(self) -> None:
+        """Stop."""
+        self._connection.close()

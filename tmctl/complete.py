@@ -1,0 +1,90 @@
+"""What TAB offers: commands, names of groups and processes, signals.
+
+Pure but for one function that asks for the processes, and that is handed in.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from tmctl.commands import BY_NAME, COMMANDS
+from tmctl.render import Info, info_name
+
+SIGNALS: tuple[str, ...] = (
+    "HUP",
+    "INT",
+    "QUIT",
+    "USR1",
+    "USR2",
+    "TERM",
+    "KILL",
+    "STOP",
+    "TSTP",
+    "CONT",
+    "WINCH",
+    "TTIN",
+    "TTOU",
+    "ALRM",
+    "ABRT",
+)
+CACHED_S = 2.0
+
+Ask = Callable[[], Sequence[Info]]
+
+
+class Names:
+    """The processes of the server, asked anew when what is known is old; none when it cannot be asked."""
+
+    def __init__(self, ask: Ask, clock: Callable[[], float]) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._known: Sequence[Info] = ()
+        self._asked_at: float | None = None
+
+    def infos(self) -> Sequence[Info]:
+        """Return the processes."""
+        now = self._clock()
+        if self._asked_at is None or now - self._asked_at > CACHED_S:
+            self._known, self._asked_at = self._ask(), now
+        return self._known
+
+    def forget(self) -> None:
+        """Ask anew next time."""
+        self._asked_at = None
+
+
+def completions(before: str, infos: Callable[[], Sequence[Info]]) -> list[str]:
+    """Return what the last word of the text before the cursor may become, sorted, each a whole word."""
+    words = before.split()
+    word = "" if not words or before[-1].isspace() else words.pop()
+    return sorted({candidate for candidate in _candidates(words, word, infos) if candidate.startswith(word)})
+
+
+def _candidates(earlier: list[str], word: str, infos: Callable[[], Sequence[Info]]) -> Iterable[str]:
+    if not earlier:
+        return [command.name for command in COMMANDS]
+    command = BY_NAME.get(earlier[0])
+    if command is None:
+        return []
+    if word.startswith("-") and command.flags:
+        return [*command.flags, *(["-f"] if "tail" in command.name else [])]
+    named = [one for one in earlier[1:] if not one.startswith("-")]
+    match command.completes:
+        case "commands":
+            return [other.name for other in COMMANDS] if not named else []
+        case "groups":
+            return [*(info["group"] for info in infos()), "all"]
+        case "processes":
+            return _processes(infos(), with_all=command.name not in ("tail", "fg"))
+        case "signal then processes":
+            return _processes(infos(), with_all=True) if named else SIGNALS
+        case _:
+            return []
+
+
+def _processes(infos: Sequence[Info], *, with_all: bool) -> Iterable[str]:
+    """Every name, and `group:*` for groups whose processes have names of their own."""
+    for info in infos:
+        yield info_name(info)
+        if with_all and info["group"] != info["name"]:
+            yield f"{info['group']}:*"
+    if with_all:
+        yield "all"

@@ -1,0 +1,100 @@
+"""Where text goes: standard output and standard error, with colour or without.
+
+Promises: UTF-8 whatever the locale; text is flushed as it is written; on a terminal control characters from logs are
+shown, not obeyed; colour never changes the text. Knows nothing about what the text means.
+"""
+
+import codecs
+import os
+import sys
+from collections.abc import Mapping
+from typing import Literal, TextIO
+
+ColourChoice = Literal["auto", "always", "never"]
+
+
+def wants_colour(choice: ColourChoice, environ: Mapping[str, str], is_terminal: bool) -> bool:
+    """Decide on colour: the flag first, then NO_COLOR, FORCE_COLOR, and whether a capable terminal is there."""
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return is_terminal and environ.get("TERM", "") not in ("", "dumb")
+
+
+def visible(text: str) -> str:
+    """Return the text with control characters as a terminal would spell them (`^[` for ESC); tab and newline stay."""
+    if text.isprintable():
+        return text
+    return text.replace("\r\n", "\n").translate(_SPELLED)
+
+
+_SPELLED = {
+    **{code: "^" + chr(code + 64) for code in range(32) if code not in (9, 10)},
+    127: "^?",
+    **{code: f"\\x{code:02x}" for code in range(128, 160)},
+    **{code: f"\\u{code:04x}" for code in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))},
+}
+"""C0 and C1 controls, and those that turn the direction of text: with them a line can show what it does not say."""
+
+
+class Output:
+    """The two output streams of one run."""
+
+    def __init__(self, stdout: TextIO, stderr: TextIO, *, colour: bool = False, raw: bool = False) -> None:
+        for stream in (stdout, stderr):
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure is not None:
+                reconfigure(encoding="utf-8", errors="backslashreplace")
+        self._stdout = stdout
+        self._stderr = stderr
+        self.colour = colour
+        self.raw = raw
+        self.is_terminal = stdout.isatty()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def line(self, text: str) -> None:
+        """Write a line."""
+        self.text(text + "\n")
+
+    def text(self, text: str) -> None:
+        """Write text as it is."""
+        self._stdout.write(text)
+        self._stdout.flush()
+
+    def error(self, text: str) -> None:
+        """Write a line to standard error."""
+        self._stderr.write(text + "\n")
+        self._stderr.flush()
+
+    def foreign(self, text: str) -> None:
+        """Write text that some program wrote."""
+        self.text(visible(text) if self.is_terminal and not self.raw else text)
+
+    def foreign_bytes(self, data: bytes) -> None:
+        """Write bytes that some program wrote, as they come; unchanged unless for a terminal."""
+        binary = getattr(self._stdout, "buffer", None)
+        if binary is not None and (self.raw or not self.is_terminal):
+            binary.write(data)
+            binary.flush()
+        else:
+            self.foreign(self._decoder.decode(data))
+
+
+def silence(stream: TextIO) -> None:
+    """Point a stream whose reader went away at nothing, so that the interpreter's last flush does not complain."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(devnull, stream.fileno())
+    except (OSError, ValueError):  # a stream without a descriptor has no reader to lose
+        return
+    finally:
+        os.close(devnull)
+
+
+def standard_output(choice: ColourChoice, environ: Mapping[str, str], *, raw: bool) -> Output:
+    """Return the output of this process."""
+    colour = wants_colour(choice, environ, sys.stdout.isatty())
+    return Output(sys.stdout, sys.stderr, colour=colour, raw=raw)

@@ -1,0 +1,200 @@
+"""`tmd`: reads the command line, then runs the daemon, or does the one thing it was asked for instead."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from tmd import __version__
+from tmd.arguments import USAGE, Arguments, UsageError, parse
+from tmd.config.host import Host
+from tmd.config.load import Loaded, load_file
+from tmd.config.settings import Dialect
+from tmd.daemon.host import machine_host
+from tmd.tree.problems import ConfigRefused
+from tmd.wire.places import config_candidates
+
+POLL_S = 0.02
+"""how often `--shell` looks whether its daemon answers"""
+BAD_START = 2
+"""exit code: wrong flags, wrong configuration, cannot start (contract 1.7)"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `tmd`; returns the exit code: 0 a normal end, 2 nothing was started."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        arguments = parse(words)
+        match arguments.action:
+            case "help":
+                print(USAGE, end="")
+                return 0
+            case "version":
+                print(__version__)
+                return 0
+            case "sample":
+                return _sample(arguments.subject)
+            case "explain":
+                return _explain(arguments.subject)
+        path = arguments.configuration or _found()
+    except UsageError as why:
+        return _fail(str(why))
+    host = machine_host(arguments.overrides)
+    try:
+        loaded = load_file(path, host)
+    except ConfigRefused as refusal:
+        return _refuse(path, refusal)
+    if arguments.action == "check-config":
+        return _approve(path, loaded)
+    if arguments.action == "shell":
+        return _shell(path, loaded, words)
+    return _profiled(arguments, lambda: _run(os.path.abspath(path), host, loaded))
+
+
+def _run(path: str, host: Host, loaded: Loaded) -> int:
+    from tmd.daemon.main import Boot, CannotStart, run  # noqa: PLC0415 - checking a file needs none of this
+    from tmd.http.listeners import open_servers  # noqa: PLC0415
+    from tmd.posix.daemonize import Readiness, detach  # noqa: PLC0415
+
+    foreground = loaded.settings.daemon.nodaemon
+    readiness: Readiness | None = None if foreground else detach()
+    boot = Boot(
+        path=path,
+        load=lambda path: load_file(path, host),
+        open_servers=open_servers,
+        environ=dict(os.environ),
+        foreground=foreground,
+        ready=readiness.ready if readiness else lambda: None,
+    )
+    try:
+        return run(boot, loaded)
+    except CannotStart as why:
+        text = f"Error: {why}\nFor help, use {_program()} -h\n"
+        if readiness is not None:
+            readiness.failed(text, BAD_START)
+        else:
+            sys.stderr.write(text)
+        return BAD_START
+
+
+def _found() -> str:
+    directory = os.path.dirname(os.path.abspath(sys.argv[0]))
+    candidates = config_candidates(os.environ, os.geteuid(), os.path.expanduser("~"), directory)
+    for candidate in candidates:
+        if os.path.exists(candidate):
+            return candidate
+    raise UsageError(
+        f"No config file found at default paths ({', '.join(candidates)}); "
+        "use the -c option to specify a config file at a different path"
+    )
+
+
+def _sample(kind: str) -> int:
+    from tmd.config import exports  # noqa: PLC0415
+
+    try:
+        print(exports.sample(kind), end="")
+    except ValueError as why:
+        return _fail(str(why))
+    return 0
+
+
+def _explain(option: str) -> int:
+    from tmd.config import exports  # noqa: PLC0415
+
+    try:
+        print(exports.explain(option))
+    except ValueError as why:
+        return _fail(str(why))
+    return 0
+
+
+def _approve(path: str, loaded: Loaded) -> int:
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    groups = loaded.settings.groups
+    processes = sum(len(group.processes) for group in groups)
+    dialect = "native" if loaded.settings.dialect is Dialect.NATIVE else "Supervisor"
+    print(f"{path}: ok ({dialect} dialect, {_count(len(groups), 'group')}, {_count(processes, 'process')})")
+    return 0
+
+
+def _count(number: int, noun: str) -> str:
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def _refuse(path: str, refusal: ConfigRefused) -> int:
+    lines = refusal.text.splitlines()
+    print(f"Error: {refusal.supervisor_text}", file=sys.stderr)
+    for line in lines:
+        print(f"  {line}", file=sys.stderr)
+    print(f"cannot use '{path}': {_count(len(lines), 'problem')} (nothing was started or changed)", file=sys.stderr)
+    print(f"For help, use {_program()} -h", file=sys.stderr)
+    return BAD_START
+
+
+def _fail(text: str) -> int:
+    print(f"Error: {text}\nFor help, use {_program()} -h", file=sys.stderr)
+    return BAD_START
+
+
+def _program() -> str:
+    return sys.argv[0]
+
+
+def _profiled(arguments: Arguments, run: Callable[[], int]) -> int:
+    if not arguments.profile:
+        return run()
+    import cProfile  # noqa: PLC0415
+    import pstats  # noqa: PLC0415
+
+    profile = cProfile.Profile()
+    code = profile.runcall(run)
+    stats = pstats.Stats(profile)
+    if "cumulative" in arguments.profile:
+        stats.sort_stats("cumulative").print_stats()
+    if "calls" in arguments.profile:
+        stats.sort_stats("calls").print_stats()
+    if "callers" in arguments.profile:
+        stats.print_callers()
+    return code
+
+
+def _shell(path: str, loaded: Loaded, words: Sequence[str]) -> int:
+    """Run the daemon as a child and the shell in front of it; `exit` ends both."""
+    url = loaded.settings.serverurl
+    if url is None:
+        return _fail(f"cannot open a shell: '{path}' has no server to talk to (add a socket)")
+    flags = [word for word in words if word != "--shell"]
+    command = [sys.executable, "-m", "tmd", "--nodaemon", "--silent", *flags]
+    daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        while daemon.poll() is None and not _answers(url):
+            time.sleep(POLL_S)
+        if daemon.poll() is None:
+            subprocess.run([sys.executable, "-m", "tmctl", "-c", path, "-s", url], check=False)
+    finally:
+        if daemon.poll() is None:
+            daemon.terminate()
+        code = daemon.wait()
+    return code
+
+
+def _answers(url: str) -> bool:
+    """Tell whether somebody listens at a server's address."""
+    local = url.startswith("unix://")
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    try:
+        with socket.socket(socket.AF_UNIX if local else socket.AF_INET) as probe:
+            probe.connect(url.removeprefix("unix://") if local else (host, int(port)))
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

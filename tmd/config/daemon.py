@@ -1,0 +1,137 @@
+"""From `[supervisord]` or `taskmaster:` to the daemon's own settings, and what it says for all programs."""
+
+from typing import Any, NamedTuple
+
+from tmd.config.host import Host
+from tmd.config.native_kinds import Context
+from tmd.config.option import Option
+from tmd.config.options import DAEMON
+from tmd.config.programs import ForAll
+from tmd.config.reader import Again, Reader, Setup
+from tmd.config.servers import absolute
+from tmd.config.settings import DaemonSettings
+from tmd.tree.node import Mapping, Origin, Scalar
+
+_NATIVE = {option.name: option for option in DAEMON}
+_SUPERVISOR = {name: option for name, option in _NATIVE.items() if not option.native_only}
+_COMMAND_LINE = Origin("command line")
+_PLAIN = (
+    "minfds",
+    "minprocs",
+    "directory",
+    "umask",
+    "logfile",
+    "logfile_maxbytes",
+    "logfile_backups",
+    "loglevel",
+    "pidfile",
+    "identifier",
+    "nodaemon",
+    "silent",
+    "childlogdir",
+    "nocleanup",
+    "strip_ansi",
+)
+"""in the order Supervisor reads them, which decides what its first complaint is; `user` comes last of all"""
+
+
+class DaemonPart(NamedTuple):
+    """What the section yields."""
+
+    settings: DaemonSettings
+    for_all: ForAll
+
+
+class DaemonReading(NamedTuple):
+    """The section half read: Supervisor looks at `user` only after everything else in the file."""
+
+    reader: Reader
+    values: dict[str, Any]
+    flags: dict[str, Any]
+    environment: dict[str, str]
+
+
+def flag_problem(name: str, text: str, host: Host) -> str | None:
+    """Return why the command line cannot set a daemon option to a text, in Supervisor's words; None if it can."""
+    try:
+        _NATIVE[name].kind.supervisor(text, host)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _flag_value(option: Option, text: str, setup: Setup) -> Any:
+    if not setup.native:
+        return option.kind.supervisor(text, setup.host)
+    # a path on the command line counts from where the command was given, not from the file
+    return option.kind.native(Scalar(text, _COMMAND_LINE), Context(setup.host, setup.host.cwd))
+
+
+def read_daemon(body: Mapping, setup: Setup) -> DaemonReading:
+    """Read everything but `user`, and make the variables for all programs known to what is read later."""
+    options = _NATIVE if setup.native else _SUPERVISOR
+    reader = Reader(body, options, setup)
+    flags: dict[str, Any] = {}
+    for name, text in setup.host.overrides.items():
+        try:
+            flags[name] = _flag_value(options[name], text, setup)
+        except ValueError as error:
+            hint = getattr(error, "hint", "") or options[name].kind.hint_in(native=setup.native)
+            setup.findings.problem(_COMMAND_LINE, "", f"invalid value for --{name} {text!r}: {error}", hint)
+    names = setup.names()
+    values = {name: reader.read(name, names) for name in _PLAIN}
+    again = Again({**names, "host_node_name": setup.host.hostname}, "environment")
+    if setup.native:
+        names = dict(again.names)
+    environment = reader.read("environment", names, again=again)
+    setup.variables.update({f"ENV_{name}": value for name, value in environment.items()})
+    if not setup.native:
+        reader.check_unknown()
+    return DaemonReading(reader, values, flags, environment)
+
+
+def finish_daemon(reading: DaemonReading, setup: Setup) -> DaemonPart:
+    """Read `user` and return the whole."""
+    reader, names = reading.reader, setup.names()
+    user = reading.flags.get("user") if "user" in reading.flags else reader.read("user", names)
+    user_text = setup.host.overrides.get("user") or reader.text("user", names)
+    uid, gid = user if user is not None else (None, None)
+    if uid is not None and gid is None:
+        account = setup.host.find_user(str(uid))
+        gid = account.gid if account is not None else None
+    values = {**reading.values, **{name: value for name, value in reading.flags.items() if name in reading.values}}
+    _place_files(reader, values, reading.flags, setup)
+    settings = DaemonSettings(**values, user=user_text if uid is not None else None, uid=uid, gid=gid)
+    for_all = ForAll(reading.environment)
+    if setup.native:
+        for_all = _native_for_all(reader, reading.environment, setup)
+        reader.check_unknown()
+    return DaemonPart(settings, for_all)
+
+
+def _place_files(reader: Reader, values: dict[str, Any], flags: dict[str, Any], setup: Setup) -> None:
+    """Make paths absolute, and put files nobody placed where they belong."""
+    places = setup.host.places
+    unplaced = {
+        "logfile": places.logfile if setup.native else absolute("supervisord.log", setup),
+        "pidfile": places.pidfile if setup.native else absolute("supervisord.pid", setup),
+        "childlogdir": places.log if setup.native else setup.host.tempdir,
+    }
+    for name, default in unplaced.items():
+        if reader.entry(name) is None and name not in flags:
+            values[name] = default
+    for name in ("logfile", "pidfile", "childlogdir"):
+        if not (name == "logfile" and values[name] == "syslog"):
+            values[name] = absolute(values[name] or unplaced[name], setup)
+    if values["directory"] is not None:
+        values["directory"] = absolute(values["directory"], setup)
+
+
+def _native_for_all(reader: Reader, environment: dict[str, str], setup: Setup) -> ForAll:
+    names = setup.names()
+    user = reader.read("uid", names)
+    gid = reader.read("gid", names)
+    if user is None:
+        return ForAll(environment, None, None, gid)
+    uid, own_gid = user
+    return ForAll(environment, reader.text("uid", names), uid, gid if gid is not None else own_gid)

@@ -1,0 +1,281 @@
+"""What is generated from the list of options: samples, the JSON schema, the reference page, `explain`.
+
+Pure: every function returns a text or a value, and whoever wants a file writes it.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tmd.config.option import Effect, Option, Section
+from tmd.config.options import SECTIONS
+from tmd.tree.shape import did_you_mean
+
+_BY_KEY = {section.key: section for section in SECTIONS}
+_COLUMN = 44
+
+
+def sample(kind: str) -> str:
+    """Return a configuration to start from: it loads as it is, and every option stands in it as a comment.
+
+    Kinds are `ini`, `yaml` and `supervisor`; raises ValueError for another.
+    """
+    match kind:
+        case "ini":
+            return _sample_ini()
+        case "yaml":
+            return _sample_yaml()
+        case "supervisor":
+            return _sample_supervisor()
+        case _:
+            raise ValueError(f"cannot make a sample of kind {kind!r} (ini, yaml or supervisor)")
+
+
+def _commented(option: Option, *, native: bool, mark: str, join: str, indent: str = "") -> str:
+    """Return one option as a comment line; what it says is its default, or an example where there is none."""
+    default = option.default_in(native=native)
+    value = option.example or ("" if default is None else option.kind.show(default))
+    return f"{f'{indent}{mark}{option.name}{join}{value}':<{_COLUMN}} {_note(option)}".rstrip()
+
+
+def _note(option: Option) -> str:
+    return f"# {option.doc}" + (f" In {option.unit}." if option.unit else "")
+
+
+def _ini_lines(key: str, *, native: bool) -> Iterator[str]:
+    for option in _BY_KEY[key].options:
+        if native or not option.native_only:
+            yield _commented(option, native=native, mark=";", join=" = ")
+
+
+def _sample_ini() -> str:
+    lines = [
+        "; A configuration of tmd. What is commented out says the default, or an example.",
+        "; A comment begins with ; or # at the start of a line or after a blank. A percent sign is written %%.",
+        "",
+        "[taskmaster]",
+        *_ini_lines("daemon", native=True),
+        "",
+        "[program:ticker]",
+        "command = sh -c 'while echo tick; do sleep 1; done'",
+        *(line for line in _ini_lines("program", native=True) if not line.startswith(";command ")),
+        "",
+        ";[group:pair]",
+        *_ini_lines("group", native=True),
+        "",
+        ";[ctl]",
+        *_ini_lines("ctl", native=True),
+        "",
+        ";[include]",
+        *_ini_lines("include", native=True),
+    ]
+    return _text(lines)
+
+
+def _sample_supervisor() -> str:
+    lines = [
+        "; A configuration in Supervisor's dialect: tmd and supervisord both read it.",
+        "; What is commented out says the default, or an example. A percent sign is written %%.",
+        "",
+        "[unix_http_server]",
+        "file = /run/supervisor.sock",
+        *(line for line in _ini_lines("unix", native=False) if not line.startswith(";file ")),
+        "",
+        ";[inet_http_server]",
+        *_ini_lines("inet", native=False),
+        "",
+        "[supervisord]",
+        "logfile = /var/log/supervisord.log",
+        "pidfile = /run/supervisord.pid",
+        *(line for line in _ini_lines("daemon", native=False) if not line.startswith((";logfile ", ";pidfile "))),
+        "",
+        "; without this section supervisord offers nothing to its clients",
+        "[rpcinterface:supervisor]",
+        "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+        "",
+        "[supervisorctl]",
+        "serverurl = unix:///run/supervisor.sock",
+        *(line for line in _ini_lines("ctl", native=False) if not line.startswith(";serverurl ")),
+        "",
+        ";[program:NAME]",
+        *_ini_lines("program", native=False),
+        "",
+        ";[group:NAME]",
+        *_ini_lines("group", native=False),
+        "",
+        ";[include]",
+        *_ini_lines("include", native=False),
+    ]
+    return _text(lines)
+
+
+def _sample_yaml() -> str:
+    def options(key: str, indent: str, *, but: str = "") -> Iterator[str]:
+        for option in _BY_KEY[key].options:
+            if option.name != but:
+                # a plain word of YAML cannot begin with a percent sign
+                example = f'"{option.example}"' if option.example.startswith("%") else option.example
+                yield _commented(option._replace(example=example), native=True, mark="# ", join=": ", indent=indent)
+
+    lines = [
+        "# A configuration of tmd. What is commented out says the default, or an example.",
+        "# A percent sign is written %%.",
+        "",
+        "taskmaster:",
+        *options("daemon", "  "),
+        "",
+        "programs:",
+        "  ticker:",
+        "    command: sh -c 'while echo tick; do sleep 1; done'",
+        *options("program", "    ", but="command"),
+        "",
+        "# groups:",
+        "#   pair:",
+        *options("group", "    "),
+        "",
+        "# ctl:",
+        *options("ctl", "  "),
+    ]
+    return _text(lines)
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema (2020-12) of a native YAML, JSON or TOML file."""
+    daemon = _properties(_BY_KEY["daemon"])
+    unix = _object(_BY_KEY["unix"])
+    inet = _object(_BY_KEY["inet"])
+    inet["properties"]["host"] = {"type": "string", "description": "Interface to serve; * means all."}
+    address = daemon["http"]
+    one_address = {"type": ["string", "integer", "boolean", "null"]}
+    address.pop("type")
+    address["anyOf"] = [one_address, inet, {"type": "array", "items": {"anyOf": [one_address, inet]}}]
+    socket = daemon["socket"]
+    socket.pop("type")
+    socket["anyOf"] = [{"type": ["string", "boolean", "null"]}, unix]
+    program = _object(_BY_KEY["program"])
+    program["anyOf"] = [{"required": ["command"]}, {"required": ["cmd"]}]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A configuration of tmd",
+        "type": "object",
+        "properties": {
+            "taskmaster": {"type": ["object", "null"], "properties": daemon, "additionalProperties": False},
+            "programs": {"type": ["object", "null"], "additionalProperties": program},
+            "groups": {"type": ["object", "null"], "additionalProperties": _object(_BY_KEY["group"])},
+            "ctl": _object(_BY_KEY["ctl"]),
+        },
+        "patternProperties": {"^x-": {}},
+        "additionalProperties": False,
+    }
+
+
+def _object(section: Section) -> dict[str, Any]:
+    return {
+        "type": ["object", "null"],
+        "description": section.doc,
+        "properties": _properties(section),
+        "additionalProperties": False,
+    }
+
+
+def _properties(section: Section) -> dict[str, Any]:
+    properties: dict[str, Any] = {}
+    for option in section.options:
+        schema: dict[str, Any] = {**option.kind.schema, "description": _description(option)}
+        properties[option.name] = schema
+        for synonym in option.synonyms:
+            properties[synonym] = {**option.kind.schema, "description": f"The same as {option.name}."}
+    return properties
+
+
+def _description(option: Option) -> str:
+    default = option.shown_default(native=True)
+    return f"{option.doc} Default: {default}." if default else option.doc
+
+
+def reference_markdown() -> str:
+    """Return the reference page of all options."""
+    lines = [
+        "# Settings",
+        "",
+        "Generated from the list of options in `tmd/config/options.py`; run `python docs/generate.py` after a change.",
+        "",
+        "A file with a `[supervisord]` section is in Supervisor's dialect: Supervisor's defaults, and unknown options",
+        "are warnings. Everything else (YAML, JSON, TOML, INI with `[taskmaster]` or with nothing but programs)",
+        "is in the native dialect: unknown options are errors, synonyms and fractions of a second are understood,",
+        "relative paths count from the directory of the file. `%(here)s`, `%(ENV_NAME)s`, and in programs",
+        "`%(program_name)s`, `%(group_name)s` and `%(host_node_name)s` are filled in; options marked with *",
+        "may also use `%(process_num)s` and `%(numprocs)s`. A percent sign is written `%%`.",
+    ]
+    for section in SECTIONS:
+        lines += ["", f"## `{section.ini}`, `{section.nested}`", "", section.doc, ""]
+        lines += ["| Option | Value | Default | What it is | A change applies |", "|---|---|---|---|---|"]
+        lines += [_row(section, option) for option in section.options]
+    return _text(lines)
+
+
+def _row(section: Section, option: Option) -> str:
+    name = f"`{option.name}`{'*' if option.per_process else ''}"
+    if option.synonyms:
+        name += f" ({', '.join(f'`{synonym}`' for synonym in option.synonyms)})"
+    if option.native_only:
+        name += ", native only"
+    kind = option.kind
+    value = kind.hint if kind.hint.startswith(kind.word) else f"{kind.word}: {kind.hint}"
+    cells = (name, value, _both_defaults(option), option.doc, _applies(section, option))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _both_defaults(option: Option) -> str:
+    ours, theirs = option.shown_default(native=True), option.shown_default(native=False)
+    if ours == theirs or option.native_only:
+        return f"`{ours}`" if ours and " " not in ours else ours
+    return f"{theirs or 'none'}; native: {ours or 'none'}"
+
+
+def _applies(section: Section, option: Option) -> str:
+    if option.effect is not Effect.RESTART:
+        return str(option.effect.value)
+    if section.key == "program" or option.name in ("uid", "gid", "environment"):
+        return "update restarts the program"
+    return "when the daemon is restarted"
+
+
+def explain(key: str) -> str:
+    """Return what there is to know about an option: `startsecs`, `cmd`, `program.priority`; raises ValueError."""
+    wanted_section, dot, name = key.rpartition(".")
+    found = [
+        (section, option)
+        for section in SECTIONS
+        for option in section.options
+        if name in (option.name, *option.synonyms)
+        and (not dot or wanted_section.partition(":")[0].partition(".")[0] in _section_names(section))
+    ]
+    if not found:
+        names = tuple(
+            {word for each in SECTIONS for option in each.options for word in (option.name, *option.synonyms)}
+        )
+        raise ValueError(f"cannot explain {key!r}: there is no such option ({did_you_mean(name, names)})")
+    return "\n\n".join(_explained(section, option) for section, option in found)
+
+
+def _section_names(section: Section) -> tuple[str, ...]:
+    ini = (part.strip(" []").partition(":")[0] for part in section.ini.split("/"))
+    return (section.key, section.nested, section.nested.partition(".")[0], *ini)
+
+
+def _explained(section: Section, option: Option) -> str:
+    lines = [f"{option.name}: {option.doc}", f"  in: {section.ini}, {section.nested}"]
+    lines.append(f"  value: {option.kind.word} ({option.kind.hint})")
+    if option.synonyms:
+        lines.append(f"  also written: {', '.join(option.synonyms)} (native dialect)")
+    if option.nested:
+        lines.append(f"  or a mapping of: {', '.join(option.nested)}")
+    lines.append(f"  default: {_both_defaults(option).replace('`', '') or 'none'}")
+    lines.append(f"  a change applies: {_applies(section, option)}")
+    if option.per_process:
+        lines.append("  may use %(process_num)s and %(numprocs)s")
+    return "\n".join(lines)

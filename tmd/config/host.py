@@ -1,0 +1,49 @@
+"""What building settings needs to know about the machine and the person, handed in so that this floor stays pure."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from tmd.wire.places import Places
+
+
+class User(NamedTuple):
+    """An account."""
+
+    uid: int
+    gid: int
+    name: str
+    home: str
+
+
+class Host(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts; the callables may look things up but change nothing."""
+
+    environ: Mapping[str, str]
+    hostname: str
+    """as `platform.node()` tells it"""
+    uid: int
+    home: str
+    cwd: str
+    """absolute"""
+    tempdir: str
+    places: Places
+    find_user: Callable[[str], User | None]
+    """by name, or by number written in digits"""
+    find_group: Callable[[str], int | None]
+    """by name, or by number written in digits -> gid"""
+    directory_exists: Callable[[str], bool]
+    """a relative path counts from the current directory"""
+    overrides: Mapping[str, str] = {}
+    """option of `[supervisord]`/`taskmaster:` -> text from the command line, which beats the file"""
+
+    def expand_user(self, path: str) -> str:
+        """Return a path with a leading `~` or `~name` replaced, or unchanged where nobody is of that name."""
+        if not path.startswith("~"):
+            return path
+        name, slash, rest = path[1:].partition("/")
+        if not name:
+            return f"{self.home.rstrip('/')}{slash}{rest}" or "/"
+        user = self.find_user(name) if not name.isdigit() else None
+        return f"{user.home.rstrip('/')}{slash}{rest}" if user else path

@@ -1,0 +1,179 @@
+"""The kinds of value an option can have: how each dialect reads it, how it is shown, what an editor may check."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from tmd.config import native_kinds as native
+from tmd.config import supervisor_kinds as supervisor
+from tmd.config.environment import parse_environment
+from tmd.config.host import Host
+from tmd.config.native_kinds import Context
+from tmd.config.settings import Autorestart
+from tmd.config.signal_names import signal_name
+from tmd.tree.node import Node
+from tmd.wire.levels import LEVEL_WORDS
+
+
+class Kind(NamedTuple):
+    """One kind of value."""
+
+    word: str
+    """its name in the reference"""
+    hint: str
+    """what a good value looks like"""
+    supervisor: Callable[[str, Host], Any]
+    native: Callable[[Node, Context], Any]
+    show: Callable[[Any], str]
+    """a value as it would be written in a file"""
+    schema: dict[str, Any]
+    supervisor_hint: str = ""
+    """what a good value looks like where Supervisor takes less"""
+
+    def hint_in(self, *, native: bool) -> str:
+        """Return what a good value looks like in a dialect."""
+        return self.hint if native or not self.supervisor_hint else self.supervisor_hint
+
+
+def _supervisor_user(text: str, host: Host) -> tuple[int, int | None]:
+    return supervisor.user_id(text, host), None
+
+
+def _supervisor_environment(text: str, host: Host) -> dict[str, str]:
+    return parse_environment(text)
+
+
+def _show_text(value: Any) -> str:
+    return str(value)
+
+
+def _show_boolean(value: Any) -> str:
+    return "true" if value else "false"
+
+
+def _show_size(value: Any) -> str:
+    for unit, factor in (("GB", 1024**3), ("MB", 1024**2), ("KB", 1024)):
+        if value and value % factor == 0:
+            return f"{value // factor}{unit}"
+    return str(value)
+
+
+def _show_octal(value: Any) -> str:
+    return f"0{value:o}"
+
+
+def _show_list(value: Any) -> str:
+    return ",".join(str(each) for each in value)
+
+
+def _show_signal(value: Any) -> str:
+    return signal_name(value)
+
+
+def _show_autorestart(value: Any) -> str:
+    return {Autorestart.ALWAYS: "true", Autorestart.NEVER: "false"}.get(value, "unexpected")
+
+
+def _show_environment(value: Any) -> str:
+    return ",".join(f'{name}="{text}"' for name, text in value.items())
+
+
+def _show_level(value: Any) -> str:
+    return next(word for word, level in LEVEL_WORDS.items() if level == value)
+
+
+_STRING: dict[str, Any] = {"type": "string"}
+_TEXT_OR_NUMBER: dict[str, Any] = {"type": ["string", "integer"]}
+_TEXTS: dict[str, Any] = {"type": ["array", "string"], "items": {"type": "string"}}
+_LOG_SCHEMA: dict[str, Any] = {"type": ["string", "null", "boolean"]}
+_BOOLEAN_SCHEMA: dict[str, Any] = {"type": ["boolean", "string", "integer"]}
+_ENV_SCHEMA: dict[str, Any] = {
+    "type": ["object", "string", "null"],
+    "additionalProperties": {"type": ["string", "number", "boolean"]},
+}
+
+
+def _whole_kind(word: str, hint: str, least: int, most: int | None = None) -> Kind:
+    schema: dict[str, Any] = {"type": ["integer", "string"], "minimum": least}
+    if most is not None:
+        schema["maximum"] = most
+    return Kind(word, hint, supervisor.integer, native.whole(least, most), _show_text, schema)
+
+
+TEXT = Kind("text", "some text", supervisor.plain_text, native.plain_text, _show_text, _TEXT_OR_NUMBER)
+COMMAND = Kind("command", "a program and its arguments", supervisor.plain_text, native.command, _show_text, _STRING)
+BOOLEAN = Kind("yes or no", "true or false", supervisor.boolean, native.boolean, _show_boolean, _BOOLEAN_SCHEMA)
+COUNT = _whole_kind("number", "a whole number, e.g. 3", 0)
+INSTANCES = _whole_kind("number", "a whole number, e.g. 3", 0, 100_000)
+PRIORITY = _whole_kind("number", "a whole number, e.g. 999", -(2**31), 2**31 - 1)
+SECONDS = Kind(
+    "seconds",
+    "seconds, e.g. 2.5",
+    supervisor.integer,
+    native.seconds,
+    lambda value: f"{value:g}",
+    {"type": ["number", "string"]},
+    "a whole number of seconds, e.g. 3",
+)
+SIZE = Kind(
+    "size", "bytes, e.g. 50MB", supervisor.byte_size, native.byte_size, _show_size, {"type": ["integer", "string"]}
+)
+OCTAL = Kind("octal", "octal, e.g. 022", supervisor.octal, native.octal, _show_octal, _TEXT_OR_NUMBER)
+EXIT_CODES = Kind(
+    "exit codes",
+    "numbers from 0 to 255, e.g. 0,2",
+    supervisor.exit_codes,
+    native.exit_codes,
+    _show_list,
+    {"type": ["integer", "string", "array"], "items": {"type": "integer", "minimum": 0, "maximum": 255}},
+)
+SIGNAL = Kind(
+    "signal", "e.g. TERM, SIGTERM or 15", supervisor.signal_number, native.signal_number, _show_signal, _TEXT_OR_NUMBER
+)
+AUTORESTART = Kind(
+    "restart rule",
+    "always, never or unexpected",
+    supervisor.autorestart,
+    native.autorestart,
+    _show_autorestart,
+    {"enum": ["always", "never", "unexpected", True, False, "true", "false", "yes", "no", "on", "off", 1, 0, "1", "0"]},
+    "true, false or unexpected",
+)
+LOG_LEVEL = Kind(
+    "level",
+    f"one of {', '.join(LEVEL_WORDS)}",
+    supervisor.log_level,
+    native.log_level,
+    _show_level,
+    {"enum": list(LEVEL_WORDS)},
+)
+USER = Kind("user", "an existing user name or number", _supervisor_user, native.user, _show_text, _TEXT_OR_NUMBER)
+GROUP = Kind(
+    "group", "an existing group name or number", supervisor.plain_text, native.group, _show_text, _TEXT_OR_NUMBER
+)
+OWNER = Kind("owner", "user or user:group", supervisor.user_and_group, native.owner, _show_text, _TEXT_OR_NUMBER)
+FILE = Kind("file", "a path whose directory exists", supervisor.file_path, native.file_path, _show_text, _STRING)
+SOCKET_FILE = Kind("file", "a path", supervisor.plain_text, native.directory, _show_text, _STRING)
+MAIN_LOG = Kind("file", "a path whose directory exists", supervisor.file_path, native.main_log, _show_text, _STRING)
+EXISTING_DIRECTORY = Kind(
+    "directory", "an existing directory", supervisor.existing_directory, native.existing_directory, _show_text, _STRING
+)
+DIRECTORY = Kind("directory", "a directory", supervisor.plain_text, native.directory, _show_text, _STRING)
+LOG_FILE = Kind(
+    "log", "a path, AUTO or NONE", supervisor.log_file, native.log_file, lambda value: value or "NONE", _LOG_SCHEMA
+)
+SERVER_URL = Kind(
+    "address",
+    "e.g. http://127.0.0.1:9001 or unix:///run/taskmaster/tmd.sock",
+    supervisor.server_url,
+    native.server_url,
+    _show_text,
+    _STRING,
+)
+ENVIRONMENT = Kind(
+    "variables", 'e.g. A=1,B="x,y"', _supervisor_environment, native.environment, _show_environment, _ENV_SCHEMA
+)
+STRINGS = Kind("list", "e.g. a,b", supervisor.strings, native.strings, _show_list, _TEXTS)
+ADDRESS = Kind("port", "e.g. 9001 or 127.0.0.1:9001", supervisor.address, native.address, _show_text, _TEXT_OR_NUMBER)
+PROCESS_NAME = Kind(
+    "name", "e.g. %(program_name)s_%(process_num)02d", supervisor.plain_text, native.process_name, _show_text, _STRING
+)

@@ -1,0 +1,40 @@
+"""The one way from a file to settings."""
+
+from typing import NamedTuple
+
+from tmd.config.build import build
+from tmd.config.expand import Names, expand_native, expand_supervisor
+from tmd.config.host import Host
+from tmd.config.settings import Settings
+from tmd.tree.files import read_tree
+from tmd.tree.node import Origin
+
+
+class Loaded(NamedTuple):
+    """A configuration that can be used."""
+
+    settings: Settings
+    warnings: tuple[str, ...]
+    """for the log, at warn, in order"""
+    notes: tuple[str, ...]
+    """for the log, at info: which files were included"""
+    files: tuple[str, ...]
+    """every file read, the main one first"""
+    origins: dict[str, Origin]
+    """`program:web.command`, `programs.web.command`... -> where it was written"""
+
+
+def load_file(path: str, host: Host) -> Loaded:
+    """Return what a configuration file means on a host; raises ConfigRefused with every problem found."""
+
+    def expand(text: str, here: str, native: bool) -> str:
+        names: Names = {
+            "here": here,
+            "host_node_name": host.hostname,
+            **{f"ENV_{name}": value for name, value in host.environ.items()},
+        }
+        return expand_native(text, names) if native else expand_supervisor(text, names, "include.files")
+
+    tree = read_tree(path, uid=host.uid, expand=expand)
+    built = build(tree, host)
+    return Loaded(built.settings, (*tree.warnings, *built.warnings), tree.notes, tree.files, built.origins)

@@ -1,0 +1,67 @@
+"""What can be said of an option; the list of all of them is in `options`."""
+
+from enum import Enum
+from typing import Any, NamedTuple
+
+from tmd.config.kinds import Kind
+
+
+class Effect(Enum):
+    """When a changed value applies."""
+
+    LIVE = "at once"
+    NEXT_START = "at the next start"
+    RESTART = "after a restart, which an update does"
+
+
+SAME: Any = object()
+"""A native default that is Supervisor's."""
+
+
+class Option(NamedTuple):
+    """One option of one kind of section."""
+
+    name: str
+    kind: Kind
+    default: Any
+    doc: str
+    """one sentence"""
+    native: Any = SAME
+    synonyms: tuple[str, ...] = ()
+    """native dialect only"""
+    effect: Effect = Effect.RESTART
+    per_process: bool = False
+    """read once per process, and so may use %(process_num)s and %(numprocs)s"""
+    shown: str = ""
+    """the default in words, where it is not a value"""
+    native_only: bool = False
+    nested: tuple[str, ...] = ()
+    """the keys of a mapping it may also be"""
+    example: str = ""
+    """a value for the samples, where the default is none"""
+
+    def default_in(self, *, native: bool) -> Any:
+        """Return the default value in a dialect."""
+        return self.native if native and self.native is not SAME else self.default
+
+    @property
+    def unit(self) -> str:
+        """What a bare number counts."""
+        return {"seconds": "seconds", "size": "bytes"}.get(self.kind.word, "")
+
+    def shown_default(self, *, native: bool) -> str:
+        """Return the default as one would write it; empty where there is none."""
+        if self.shown:
+            return self.shown
+        value = self.default_in(native=native)
+        return "" if value is None else self.kind.show(value)
+
+
+class Section(NamedTuple):
+    """A kind of section and where it is written in either dialect."""
+
+    key: str
+    ini: str
+    nested: str
+    doc: str
+    options: tuple[Option, ...]

@@ -1,0 +1,390 @@
+"""THE list of options. Whatever is known of an option is said here and nowhere else.
+
+From this list are derived: validation, defaults, what a reload does, the samples, the JSON schema, the reference page
+and `explain`. Defaults are values, not texts; a native default is given only where it differs from Supervisor's.
+"""
+
+from tmd.config import kinds
+from tmd.config.option import Effect, Option, Section
+from tmd.config.settings import AUTO, Autorestart
+from tmd.wire.levels import Level
+
+MB = 1024 * 1024
+_LIVE = Effect.LIVE
+_NEXT = Effect.NEXT_START
+
+DAEMON = (
+    Option(
+        "logfile",
+        kinds.MAIN_LOG,
+        "supervisord.log",
+        "The daemon's own log; `syslog` sends it there.",
+        shown="supervisord.log in the current directory, or tmd.log in the log directory",
+        example="/var/log/taskmaster/tmd.log",
+    ),
+    Option("logfile_maxbytes", kinds.SIZE, 50 * MB, "Size at which the daemon's log is rotated; 0 never rotates."),
+    Option("logfile_backups", kinds.COUNT, 10, "How many rotated logs of the daemon are kept; 0 truncates."),
+    Option("loglevel", kinds.LOG_LEVEL, Level.INFO, "The least important message that is logged."),
+    Option(
+        "pidfile",
+        kinds.FILE,
+        "supervisord.pid",
+        "File that holds the daemon's process number while it runs.",
+        shown="supervisord.pid in the current directory, or tmd.pid in the run directory",
+        example="/run/taskmaster/tmd.pid",
+    ),
+    Option(
+        "umask",
+        kinds.OCTAL,
+        None,
+        "File mode mask of the daemon and, unless they have their own, of its programs, in octal.",
+        shown="022 in the background, as inherited in the foreground",
+        example="022",
+    ),
+    Option(
+        "directory",
+        kinds.EXISTING_DIRECTORY,
+        None,
+        "Directory the daemon changes to when it goes into the background.",
+        example="/",
+    ),
+    Option("nodaemon", kinds.BOOLEAN, False, "Whether the daemon stays in the foreground."),
+    Option(
+        "silent",
+        kinds.BOOLEAN,
+        False,
+        "Whether a daemon in the foreground leaves out the copy of its log on standard output.",
+    ),
+    Option("minfds", kinds.COUNT, 1024, "File descriptors that must be available, or the daemon does not start."),
+    Option("minprocs", kinds.COUNT, 200, "Processes that must be available, or the daemon does not start."),
+    Option("nocleanup", kinds.BOOLEAN, False, "Whether generated logs of an earlier run are kept at start."),
+    Option(
+        "childlogdir",
+        kinds.EXISTING_DIRECTORY,
+        None,
+        "Directory of the logs that are named automatically.",
+        shown="the system's directory for temporary files, or the log directory",
+        example="/var/log",
+    ),
+    Option("user", kinds.USER, None, "User the daemon itself becomes at start; wants root.", example="nobody"),
+    Option(
+        "uid", kinds.USER, None, "User of all programs that name none themselves.", native_only=True, example="nobody"
+    ),
+    Option(
+        "gid",
+        kinds.GROUP,
+        None,
+        "Group of all programs that name no user themselves.",
+        native_only=True,
+        example="nogroup",
+    ),
+    Option(
+        "identifier",
+        kinds.TEXT,
+        "supervisor",
+        "Name of this daemon in events, in the names of generated logs and for its clients.",
+        native="taskmaster",
+    ),
+    Option(
+        "strip_ansi",
+        kinds.BOOLEAN,
+        False,
+        "Whether escape sequences are removed from the output of programs before it is logged.",
+    ),
+    Option(
+        "environment", kinds.ENVIRONMENT, {}, "Variables for all programs.", synonyms=("env",), example='LANG="C.UTF-8"'
+    ),
+    Option(
+        "socket",
+        kinds.SOCKET_FILE,
+        None,
+        "Unix socket that `tmctl` talks to: a path, a mapping, or false for none.",
+        native_only=True,
+        shown="tmd.sock in the run directory, mode 0700",
+        nested=("file", "chmod", "chown", "username", "password"),
+        example="/run/taskmaster/tmd.sock",
+    ),
+    Option(
+        "http",
+        kinds.ADDRESS,
+        None,
+        "TCP address to serve: a port (on this machine only), host:port, a mapping, or a list of these.",
+        native_only=True,
+        nested=("host", "port", "username", "password"),
+        example="127.0.0.1:9001",
+    ),
+    Option(
+        "include",
+        kinds.STRINGS,
+        (),
+        "Further files to read, as patterns that count from the directory of the main file.",
+        native_only=True,
+        example="conf.d/*.yaml",
+    ),
+)
+"""`[supervisord]`, and `taskmaster:`."""
+
+PROGRAM = (
+    Option(
+        "command",
+        kinds.COMMAND,
+        None,
+        "The program and its arguments, split as a shell would; no shell runs.",
+        synonyms=("cmd",),
+        per_process=True,
+        shown="required",
+        example="python3 -m http.server",
+    ),
+    Option(
+        "process_name",
+        kinds.PROCESS_NAME,
+        "%(program_name)s",
+        "Name of each process; with several processes it must tell them apart.",
+        native=None,
+        shown="%(program_name)s; native with several processes %(program_name)s_%(process_num)02d",
+        example="%(program_name)s",
+        per_process=True,
+    ),
+    Option("numprocs", kinds.INSTANCES, 1, "How many processes of this program run.", effect=_LIVE),
+    Option("numprocs_start", kinds.COUNT, 0, "Number of the first process.", effect=_LIVE),
+    Option("priority", kinds.PRIORITY, 999, "Low numbers start first and stop last.", effect=_LIVE),
+    Option("autostart", kinds.BOOLEAN, True, "Whether it starts with the daemon.", effect=_NEXT),
+    Option(
+        "autorestart",
+        kinds.AUTORESTART,
+        Autorestart.UNEXPECTED,
+        "When an exited process is started again: always, never, or after an unexpected exit.",
+        effect=_LIVE,
+    ),
+    Option(
+        "startsecs",
+        kinds.SECONDS,
+        1,
+        "How long it must stay up for its start to count as successful.",
+        synonyms=("starttime",),
+        effect=_NEXT,
+    ),
+    Option(
+        "startretries",
+        kinds.COUNT,
+        3,
+        "How many more starts are tried, each a second later than the one before, until it is FATAL.",
+        effect=_LIVE,
+    ),
+    Option("exitcodes", kinds.EXIT_CODES, (0,), "Exit statuses that are expected.", effect=_LIVE),
+    Option("stopsignal", kinds.SIGNAL, 15, "Signal that asks it to stop.", effect=_LIVE),
+    Option(
+        "stopwaitsecs",
+        kinds.SECONDS,
+        10,
+        "How long it may take to stop before it gets SIGKILL.",
+        synonyms=("stoptime",),
+        effect=_LIVE,
+    ),
+    Option(
+        "stopasgroup",
+        kinds.BOOLEAN,
+        False,
+        "Whether the stop signal goes to its whole process group.",
+        native=True,
+        effect=_LIVE,
+    ),
+    Option(
+        "killasgroup",
+        kinds.BOOLEAN,
+        None,
+        "Whether SIGKILL goes to its whole process group.",
+        native=True,
+        shown="the value of stopasgroup, or true",
+        effect=_LIVE,
+        example="true",
+    ),
+    Option("user", kinds.USER, None, "User it runs as; wants root.", example="nobody"),
+    Option("redirect_stderr", kinds.BOOLEAN, False, "Whether standard error goes where standard output goes."),
+    Option(
+        "stdout_logfile",
+        kinds.LOG_FILE,
+        AUTO,
+        "Log of its standard output: a path, AUTO for a generated file, NONE for none.",
+        synonyms=("stdout",),
+        per_process=True,
+    ),
+    Option(
+        "stdout_logfile_maxbytes",
+        kinds.SIZE,
+        50 * MB,
+        "Size at which that log is rotated; 0 never rotates.",
+        effect=_NEXT,
+        per_process=True,
+    ),
+    Option(
+        "stdout_logfile_backups",
+        kinds.COUNT,
+        10,
+        "How many rotated logs are kept; 0 truncates.",
+        effect=_NEXT,
+        per_process=True,
+    ),
+    Option(
+        "stdout_capture_maxbytes", kinds.SIZE, 0, "Room for text between capture marks in standard output; 0 is off."
+    ),
+    Option("stdout_events_enabled", kinds.BOOLEAN, False, "Whether standard output is also sent as events."),
+    Option("stdout_syslog", kinds.BOOLEAN, False, "Whether standard output also goes to syslog.", per_process=True),
+    Option(
+        "stderr_logfile",
+        kinds.LOG_FILE,
+        AUTO,
+        "Log of its standard error: a path, AUTO for a generated file, NONE for none.",
+        synonyms=("stderr",),
+        per_process=True,
+    ),
+    Option(
+        "stderr_logfile_maxbytes",
+        kinds.SIZE,
+        50 * MB,
+        "Size at which that log is rotated; 0 never rotates.",
+        effect=_NEXT,
+        per_process=True,
+    ),
+    Option(
+        "stderr_logfile_backups",
+        kinds.COUNT,
+        10,
+        "How many rotated logs are kept; 0 truncates.",
+        effect=_NEXT,
+        per_process=True,
+    ),
+    Option(
+        "stderr_capture_maxbytes", kinds.SIZE, 0, "Room for text between capture marks in standard error; 0 is off."
+    ),
+    Option("stderr_events_enabled", kinds.BOOLEAN, False, "Whether standard error is also sent as events."),
+    Option("stderr_syslog", kinds.BOOLEAN, False, "Whether standard error also goes to syslog.", per_process=True),
+    Option(
+        "environment",
+        kinds.ENVIRONMENT,
+        {},
+        "Variables of its own, over those for all programs.",
+        synonyms=("env",),
+        per_process=True,
+        example='MODE="fast",LEVEL=3',
+    ),
+    Option(
+        "directory",
+        kinds.DIRECTORY,
+        None,
+        "Directory it starts in.",
+        synonyms=("workingdir",),
+        per_process=True,
+        example="/tmp",
+    ),
+    Option("umask", kinds.OCTAL, None, "File mode mask, in octal.", shown="the daemon's", example="022"),
+    Option(
+        "serverurl",
+        kinds.SERVER_URL,
+        None,
+        "Address of this daemon that it is told; AUTO is the first socket.",
+        shown="AUTO",
+        example="AUTO",
+    ),
+)
+"""`[program:x]`, and `programs:`."""
+
+GROUP = (
+    Option(
+        "programs",
+        kinds.STRINGS,
+        (),
+        "Programs that are started, stopped and changed under one name.",
+        effect=_LIVE,
+        example="one,two",
+    ),
+    Option("priority", kinds.PRIORITY, 999, "Low numbers start first and stop last.", effect=_LIVE),
+)
+"""`[group:x]`, and `groups:`."""
+
+UNIX_SERVER = (
+    Option("file", kinds.SOCKET_FILE, None, "Path of the socket.", shown="required", example="/run/supervisor.sock"),
+    Option("chmod", kinds.OCTAL, 0o700, "Mode of the socket, in octal."),
+    Option(
+        "chown", kinds.OWNER, (-1, -1), "Owner of the socket: user or user:group.", shown="unchanged", example="nobody"
+    ),
+    Option("username", kinds.TEXT, None, "Name a client must give.", example="admin"),
+    Option(
+        "password",
+        kinds.TEXT,
+        None,
+        "Password a client must give, in the clear or as {SHA} and 40 hex digits.",
+        example="{SHA}82ab876d1387bfafe46cc1c8a2ef074eae50cb1d",
+    ),
+)
+"""`[unix_http_server]`, and `taskmaster.socket`."""
+
+INET_SERVER = (
+    Option(
+        "port",
+        kinds.ADDRESS,
+        None,
+        "Address to serve: port, host:port, or *:port for all interfaces.",
+        shown="required",
+        example="127.0.0.1:9001",
+    ),
+    Option("username", kinds.TEXT, None, "Name a client must give.", example="admin"),
+    Option(
+        "password",
+        kinds.TEXT,
+        None,
+        "Password a client must give, in the clear or as {SHA} and 40 hex digits.",
+        example="{SHA}82ab876d1387bfafe46cc1c8a2ef074eae50cb1d",
+    ),
+)
+"""`[inet_http_server]`, and `taskmaster.http`."""
+
+CTL = (
+    Option(
+        "serverurl",
+        kinds.SERVER_URL,
+        None,
+        "Address the client talks to.",
+        shown="http://localhost:9001, or the default socket",
+        effect=_LIVE,
+        example="http://127.0.0.1:9001",
+    ),
+    Option("username", kinds.TEXT, None, "Name the client gives.", effect=_LIVE, example="admin"),
+    Option("password", kinds.TEXT, None, "Password the client gives, in the clear.", effect=_LIVE, example="secret"),
+    Option(
+        "prompt", kinds.TEXT, "supervisor", "What the shell of the client asks with.", native="taskmaster", effect=_LIVE
+    ),
+    Option(
+        "history_file",
+        kinds.SOCKET_FILE,
+        None,
+        "File the shell of the client remembers lines in.",
+        effect=_LIVE,
+        example="~/.tmctl_history",
+    ),
+)
+"""`[supervisorctl]`, and `ctl:`."""
+
+INCLUDE = (
+    Option(
+        "files",
+        kinds.STRINGS,
+        None,
+        "Further files to read, as patterns separated by blanks that count from the directory of the main file.",
+        shown="required",
+        effect=_LIVE,
+        example="conf.d/*.ini",
+    ),
+)
+"""`[include]`."""
+
+SECTIONS = (
+    Section("daemon", "[supervisord] / [taskmaster]", "taskmaster", "The daemon itself.", DAEMON),
+    Section("program", "[program:NAME]", "programs.NAME", "One program, in one or several processes.", PROGRAM),
+    Section("group", "[group:NAME]", "groups.NAME", "Programs under one name.", GROUP),
+    Section("unix", "[unix_http_server]", "taskmaster.socket", "A unix socket for clients.", UNIX_SERVER),
+    Section("inet", "[inet_http_server]", "taskmaster.http", "A TCP port for clients.", INET_SERVER),
+    Section("ctl", "[supervisorctl] / [ctl]", "ctl", "The client.", CTL),
+    Section("include", "[include]", "taskmaster.include", "Further files.", INCLUDE),
+)
+"""Every section there is, in the order of the reference."""

@@ -1,0 +1,172 @@
+"""From the section of one program to the processes it stands for."""
+
+from typing import Any, NamedTuple
+
+from tmd.config import supervisor_kinds
+from tmd.config.expand import CannotExpand, expand_supervisor
+from tmd.config.options import PROGRAM
+from tmd.config.reader import Again, Reader, Setup
+from tmd.config.settings import AUTO, ProcessSpec
+from tmd.tree.node import Mapping
+
+_OPTIONS = {option.name: option for option in PROGRAM}
+_MAX_PROCESSES = 100_000
+
+
+class ForAll(NamedTuple):
+    """What the daemon's own section says for all programs."""
+
+    environment: dict[str, str]
+    user: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+
+def program_reader(body: Mapping, setup: Setup) -> Reader:
+    """Return a reader of a program's section, with the words Supervisor adds to its problems."""
+    suffix = "" if setup.native else f" in section {body.label!r} (file: {body.origin.file!r})"
+    return Reader(body, _OPTIONS, setup, suffix)
+
+
+def read_program(reader: Reader, program: str, group: str, setup: Setup, for_all: ForAll) -> tuple[ProcessSpec, ...]:
+    """Return the processes of a program as members of a group; problems are noted, in the order Supervisor has them."""
+    names = setup.names(program_name=program, host_node_name=setup.host.hostname, group_name=group)
+    common: dict[str, Any] = {
+        name: reader.read(name, names)
+        for name in (
+            "priority",
+            "autostart",
+            "autorestart",
+            "startsecs",
+            "startretries",
+            "stopsignal",
+            "stopwaitsecs",
+            "stopasgroup",
+            "killasgroup",
+            "exitcodes",
+            "redirect_stderr",
+        )
+    }
+    if common["killasgroup"] is None:
+        common["killasgroup"] = common["stopasgroup"]
+    count = reader.read("numprocs", names)
+    first = reader.read("numprocs_start", names)
+    for name in (
+        "stdout_capture_maxbytes",
+        "stdout_events_enabled",
+        "stderr_capture_maxbytes",
+        "stderr_events_enabled",
+        "serverurl",
+    ):
+        common[name] = reader.read(name, names)
+    common |= _user(reader, names, for_all)
+    common["umask"] = reader.read("umask", names)
+    common["restore_signals"] = setup.native
+    pattern = _name_pattern(reader, count, setup)
+    if common["stopasgroup"] and not common["killasgroup"]:
+        option = "killasgroup" if reader.entry("killasgroup") else "stopasgroup"
+        hint = "killasgroup follows stopasgroup when left out" if not setup.native else "leave out killasgroup"
+        reader.fail(option, "Cannot set stopasgroup=true and killasgroup=false", hint)
+    if count > _MAX_PROCESSES:
+        reader.fail("numprocs", f"cannot be more than {_MAX_PROCESSES}, got {count}")
+        count = 1
+    if setup.native and count == 0:
+        _command(reader, names, setup)
+    specs = []
+    for number in range(first, first + count):
+        own_names = {**names, "process_num": number, "numprocs": count}
+        own = _per_process(reader, own_names, common["redirect_stderr"], setup)
+        own["environment"] = {**for_all.environment, **own["environment"]}
+        name = _name(reader, pattern, own_names, setup)
+        specs.append(ProcessSpec(name=name, group=group, program=program, process_num=number, **common, **own))
+    if not setup.native:
+        specs.sort(key=lambda spec: spec.name)
+    return tuple(specs)
+
+
+def _user(reader: Reader, names: dict[str, str | int], for_all: ForAll) -> dict[str, Any]:
+    found = reader.read("user", names)
+    if found is None:
+        return {"user": for_all.user, "uid": for_all.uid, "gid": for_all.gid}
+    uid, gid = found
+    return {"user": reader.text("user", names), "uid": uid, "gid": gid}
+
+
+def _name_pattern(reader: Reader, count: int, setup: Setup) -> str:
+    """Return the unexpanded process name, checked to tell several processes apart."""
+    written = reader.raw("process_name")
+    if written is None:
+        pattern = "%(program_name)s_%(process_num)02d" if setup.native and count > 1 else "%(program_name)s"
+    elif setup.native:
+        pattern = written
+    else:
+        try:
+            pattern = supervisor_kinds.process_name(written, setup.host)
+        except ValueError as error:
+            reader.fail("process_name", str(error))
+            return "%(program_name)s_%(process_num)d"
+    if count > 1 and "%(process_num)" not in pattern:
+        reader.fail(
+            "process_name",
+            "%(process_num) must be present within process_name when numprocs > 1",
+            "e.g. process_name = %(program_name)s_%(process_num)02d",
+        )
+    return pattern
+
+
+def _name(reader: Reader, pattern: str, names: dict[str, str | int], setup: Setup) -> str:
+    if setup.native and reader.entry("process_name") is not None:
+        return reader.read("process_name", names) or pattern
+    try:
+        return expand_supervisor(pattern, names, "process_name")
+    except CannotExpand as error:
+        reader.fail("process_name", str(error), error.hint)
+        return pattern
+
+
+def _per_process(reader: Reader, names: dict[str, str | int], redirect_stderr: bool, setup: Setup) -> dict[str, Any]:
+    """Return the options that may differ from process to process; `names` gets the program's own variables."""
+    own: dict[str, Any] = {"environment": reader.read("environment", names, label="environment")}
+    names.update({f"ENV_{variable}": value for variable, value in own["environment"].items()})
+    own["directory"] = reader.read("directory", names)
+    for stream in ("stdout", "stderr"):
+        own |= _log(reader, stream, names, setup)
+    if redirect_stderr:
+        if own["stderr_logfile"] not in (AUTO, None):
+            setup.findings.warn(
+                f"For [{reader.body.label}], redirect_stderr=true but stderr_logfile has also been set to a filename, "
+                "the filename has been ignored"
+            )
+        own["stderr_logfile"] = None
+    own["command"] = _command(reader, names, setup)
+    return own
+
+
+def _command(reader: Reader, names: dict[str, str | int], setup: Setup) -> str:
+    if reader.entry("command") is None:
+        if setup.native:
+            reader.fail("command", "is missing", "say what to run, e.g. command: python3 -m http.server")
+        else:
+            reader.fail("command", f"program section {reader.body.label} does not specify a command")
+        return ""
+    return reader.read("command", names) or ""
+
+
+def _log(reader: Reader, stream: str, names: dict[str, str | int], setup: Setup) -> dict[str, Any]:
+    file_key, syslog_key = f"{stream}_logfile", f"{stream}_syslog"
+    file = reader.read(file_key, names, again=Again(names, file_key))
+    backups = reader.read(f"{file_key}_backups", names)
+    max_bytes = reader.read(f"{file_key}_maxbytes", names)
+    syslog = reader.read(syslog_key, names)
+    if file == supervisor_kinds.SYSLOG:
+        setup.findings.warn(
+            f"For [{reader.body.label}], {file_key}=syslog but this is deprecated and will be removed.  "
+            f"Use {syslog_key}=true to enable syslog instead."
+        )
+        file, syslog = None, True
+    if file == AUTO and not max_bytes:
+        setup.findings.warn(
+            f"For [{reader.body.label}], AUTO logging used for {file_key} without rollover, "
+            "set maxbytes > 0 to avoid filling up filesystem unintentionally"
+        )
+    return {file_key: file, f"{file_key}_backups": backups, f"{file_key}_maxbytes": max_bytes, syslog_key: syslog}

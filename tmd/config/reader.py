@@ -1,0 +1,201 @@
+"""Reading the options of one section, in either dialect, without stopping at the first problem.
+
+A value that cannot be read is noted with its place and its default is used, so that everything wrong is found in one
+pass. Problems are kept in the order they are found: in Supervisor's dialect the first is the one Supervisor tells.
+"""
+
+from collections.abc import Mapping as AnyMapping
+from typing import Any, NamedTuple
+
+from tmd.config.expand import CannotExpand, Names, expand_native, expand_supervisor
+from tmd.config.host import Host
+from tmd.config.native_kinds import Context, Unfit
+from tmd.config.option import Option
+from tmd.tree.node import Entry, Mapping, Node, Origin, Scalar, Sequence, describe
+from tmd.tree.problems import Problem
+from tmd.tree.shape import did_you_mean
+
+
+class Findings:
+    """What was found on the way: problems, warnings, and the place of each value."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[str] = []
+        self.origins: dict[str, Origin] = {}
+        self._seen: set[tuple[Origin, str]] = set()
+
+    def problem(self, origin: Origin, where: str, reason: str, hint: str = "") -> None:
+        """Note a problem; of several at one place only the first counts, as a section is read for many processes."""
+        if (origin, where) not in self._seen:
+            self._seen.add((origin, where))
+            self.problems.append(Problem(origin, where, reason, hint))
+
+    def warn(self, text: str) -> None:
+        """Note a warning, once."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+class Setup(NamedTuple):
+    """What every section is read with."""
+
+    native: bool
+    host: Host
+    findings: Findings
+    directories: dict[str, str]
+    """file -> its absolute directory"""
+    here: str
+    """absolute directory of the main file"""
+    variables: dict[str, str]
+    """ENV_X -> value; grows by the variables the configuration sets for all programs"""
+    defaults: Mapping | None = None
+    """`[DEFAULT]`"""
+
+    def names(self, **more: str | int) -> dict[str, str | int]:
+        """Return the names a value may use."""
+        return {"here": self.here, **self.variables, **more}
+
+
+class Again(NamedTuple):
+    """A second expansion, as Supervisor gives some options."""
+
+    names: Names
+    label: str
+
+
+class Reader:
+    """One section."""
+
+    def __init__(self, body: Mapping, options: AnyMapping[str, Option], setup: Setup, suffix: str = "") -> None:
+        self.body = body
+        self.suffix = suffix
+        """what Supervisor adds to its message: where the section is"""
+        self._options = options
+        self._setup = setup
+        self._constants: dict[str, Any] = {}
+
+    def entry(self, name: str) -> Entry | None:
+        """Return what is written for an option, under its name or a synonym."""
+        found = self.body.entries.get(name)
+        if self._setup.native:
+            for synonym in self._options[name].synonyms:
+                other = self.body.entries.get(synonym)
+                if other is None:
+                    continue
+                if found is not None:
+                    reason = f"says the same as {name!r}, which is given, too"
+                    hint = f"keep one; the other is at {found.origin}"
+                    self._setup.findings.problem(other.origin, self.body.where(synonym), reason, hint)
+                found = found or other
+        if found is None and self._setup.defaults is not None:
+            return self._setup.defaults.entries.get(name)
+        return found
+
+    def default(self, name: str) -> Any:
+        """Return what holds where nothing is written."""
+        return self._options[name].default_in(native=self._setup.native)
+
+    def raw(self, name: str) -> str | None:
+        """Return the text of an option as written."""
+        entry = self.entry(name)
+        return entry.value.text if entry is not None and isinstance(entry.value, Scalar) else None
+
+    def read(self, name: str, names: Names, *, label: str = "", again: Again | None = None) -> Any:
+        """Return the value of an option; its default where it is absent or wrong."""
+        if name in self._constants:
+            return self._constants[name]
+        entry = self.entry(name)
+        if entry is None:
+            self._constants[name] = value = self.default(name)
+            return value
+        where = self.body.where(name)
+        self._setup.findings.origins.setdefault(where, entry.origin)
+        try:
+            value = self._value(name, entry, names, label or where, again)
+        except ValueError as error:
+            self.fail(name, str(error), getattr(error, "hint", "") or self._hint(name))
+            value = self.default(name)
+            self._constants[name] = value
+        if not _has_percent(entry.value):
+            self._constants[name] = value
+        return value
+
+    def _hint(self, name: str) -> str:
+        return self._options[name].kind.hint_in(native=self._setup.native)
+
+    def _value(self, name: str, entry: Entry, names: Names, label: str, again: Again | None) -> Any:
+        kind = self._options[name].kind
+        host = self._setup.host
+        here = self._setup.directories.get(entry.origin.file, self._setup.here)
+        if here != names.get("here"):
+            names = {**names, "here": here}
+        if self._setup.native:
+            return kind.native(expand_node(entry.value, names), Context(host, here))
+        if not isinstance(entry.value, Scalar):
+            raise Unfit(f"must be one value, got {describe(entry.value)}")
+        text = expand_supervisor(entry.value.text, names, label)
+        if again is not None:
+            text = expand_supervisor(text, again.names, again.label)
+        return kind.supervisor(text, host)
+
+    def text(self, name: str, names: Names) -> str | None:
+        """Return the expanded text of an option, or None where it is absent or cannot be expanded."""
+        raw = self.raw(name)
+        if raw is None:
+            return None
+        try:
+            return expand_native(raw, names) if self._setup.native else expand_supervisor(raw, names, name)
+        except CannotExpand:
+            return None
+
+    def place(self, name: str) -> tuple[Origin, str]:
+        """Return where to point for an option: at it, or at the section it is missing from."""
+        entry = self.entry(name)
+        if entry is None:
+            return self.body.origin, self.body.where(name)
+        written = next((key for key, each in self.body.entries.items() if each is entry), name)
+        return entry.origin, self.body.where(written)
+
+    def fail(self, name: str, reason: str, hint: str = "") -> None:
+        """Note a problem with an option."""
+        origin, where = self.place(name)
+        self._setup.findings.problem(origin, where, f"{reason}{self.suffix}", hint)
+
+    def check_unknown(self) -> None:
+        """Note every key that is no option: a problem in the native dialect, a warning in Supervisor's."""
+        known = {name for option in self._options.values() for name in (option.name, *self._synonyms(option))}
+        for key, entry in self.body.entries.items():
+            if key in known:
+                continue
+            where = self.body.where(key)
+            hint = did_you_mean(key, tuple(sorted(known)))
+            if self._setup.native:
+                self._setup.findings.problem(entry.origin, where, "unknown option", hint)
+            else:
+                self._setup.findings.warn(str(Problem(entry.origin, where, "unknown option, ignored", hint)))
+
+    def _synonyms(self, option: Option) -> tuple[str, ...]:
+        return option.synonyms if self._setup.native else ()
+
+
+def expand_node(node: Node, names: Names) -> Node:
+    """Return a node with every text in it expanded in the native way; raises CannotExpand."""
+    match node:
+        case Scalar():
+            return node._replace(text=expand_native(node.text, names)) if "%" in node.text else node
+        case Sequence():
+            return node._replace(items=tuple(expand_node(item, names) for item in node.items))
+        case Mapping():
+            entries = {key: Entry(entry.origin, expand_node(entry.value, names)) for key, entry in node.entries.items()}
+            return node._replace(entries=entries)
+
+
+def _has_percent(node: Node) -> bool:
+    match node:
+        case Scalar():
+            return "%" in node.text
+        case Sequence():
+            return any(_has_percent(item) for item in node.items)
+        case Mapping():
+            return any(_has_percent(entry.value) for entry in node.entries.values())

@@ -1,0 +1,176 @@
+"""THE settings: what a configuration means once every default, synonym and expansion is applied.
+
+Values only: frozen, compared field by field. A field has the name of its option. Where each value came from
+(file, line, column) travels beside the settings, never in them, so that two files that mean the same are equal.
+"""
+
+from enum import Enum
+from typing import Literal
+
+import msgspec
+
+from tmd.wire.levels import Level
+from tmd.wire.names import ProcessId
+
+
+class Dialect(Enum):
+    """Whose rules a file follows: Supervisor's (defaults, tolerance) or our own."""
+
+    SUPERVISOR = "supervisor"
+    NATIVE = "native"
+
+
+class Autorestart(Enum):
+    """When an exited process is started again."""
+
+    NEVER = "never"
+    UNEXPECTED = "unexpected"
+    ALWAYS = "always"
+
+
+AUTO = "AUTO"
+"""A log file value: a generated file in `childlogdir`."""
+
+
+class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One process to be, everything expanded."""
+
+    name: str
+    group: str
+    program: str
+    """the section it came from, without `program:`"""
+    process_num: int = 0
+    command: str
+    directory: str | None = None
+    umask: int | None = None
+    user: str | None = None
+    """as written, for messages; `uid` decides"""
+    uid: int | None = None
+    gid: int | None = None
+    """None: the primary group of `uid`"""
+    environment: dict[str, str] = {}
+    """`[supervisord] environment` merged under the program's own"""
+    priority: int = 999
+    autostart: bool = True
+    autorestart: Autorestart = Autorestart.UNEXPECTED
+    startsecs: float = 1
+    startretries: int = 3
+    exitcodes: tuple[int, ...] = (0,)
+    stopsignal: int = 15
+    stopwaitsecs: float = 10
+    stopasgroup: bool = False
+    killasgroup: bool = False
+    redirect_stderr: bool = False
+    stdout_logfile: str | None = AUTO
+    """a path, `AUTO`, or None for no log"""
+    stdout_logfile_maxbytes: int = 50 * 1024 * 1024
+    """0: never rotate"""
+    stdout_logfile_backups: int = 10
+    stdout_capture_maxbytes: int = 0
+    stdout_events_enabled: bool = False
+    stdout_syslog: bool = False
+    stderr_logfile: str | None = AUTO
+    stderr_logfile_maxbytes: int = 50 * 1024 * 1024
+    stderr_logfile_backups: int = 10
+    stderr_capture_maxbytes: int = 0
+    stderr_events_enabled: bool = False
+    stderr_syslog: bool = False
+    serverurl: str | None = None
+    """None: computed from the first unix or last inet server"""
+    restore_signals: bool = True
+    """False in Supervisor's dialect: SIGPIPE and SIGXFSZ stay ignored in the child, as under supervisord"""
+
+    @property
+    def id(self) -> ProcessId:
+        """The pair that names it."""
+        return ProcessId(self.group, self.name)
+
+
+class GroupSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Processes that are added, removed, started and stopped under one name."""
+
+    name: str
+    kind: Literal["program", "group"] = "program"
+    priority: int = 999
+    processes: tuple[ProcessSpec, ...] = ()
+    """in configured order (for a program: by process number)"""
+
+
+class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP listener."""
+
+    section: str
+    """as in the file, for messages: `unix_http_server`, `inet_http_server:lan`"""
+    family: Literal["unix", "inet"]
+    file: str = ""
+    chmod: int = 0o700
+    owner_uid: int = -1
+    owner_gid: int = -1
+    host: str = ""
+    """empty: all interfaces"""
+    port: int = 0
+    username: str | None = None
+    password: str | None = None
+    """clear text or `{SHA}` and 40 lower-case hex digits"""
+
+
+class DaemonSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[supervisord]` or `taskmaster:`."""
+
+    logfile: str
+    """absolute; `syslog` sends the log there"""
+    logfile_maxbytes: int = 50 * 1024 * 1024
+    logfile_backups: int = 10
+    loglevel: Level = Level.INFO
+    pidfile: str
+    umask: int | None = None
+    """None: 022 in the background, as inherited in the foreground"""
+    directory: str | None = None
+    nodaemon: bool = False
+    silent: bool = False
+    minfds: int = 1024
+    minprocs: int = 200
+    nocleanup: bool = False
+    childlogdir: str
+    user: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+    identifier: str = "supervisor"
+    strip_ansi: bool = False
+
+
+class CtlSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`[supervisorctl]`: checked by the daemon's `--check-config`, used by `tmctl`."""
+
+    serverurl: str | None = None
+    username: str | None = None
+    password: str | None = None
+    prompt: str = "supervisor"
+    history_file: str | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole configuration."""
+
+    dialect: Dialect
+    daemon: DaemonSettings
+    servers: tuple[ServerSpec, ...] = ()
+    """in file order"""
+    groups: tuple[GroupSpec, ...] = ()
+    """active groups in (priority, name) order: of two with one name only the first is here"""
+    shadowed: tuple[GroupSpec, ...] = ()
+    """groups that lost their name to an earlier one; `avail` lists them"""
+    ctl: CtlSettings = CtlSettings()
+
+    def group(self, name: str) -> GroupSpec | None:
+        """Return the group of that name."""
+        return next((group for group in self.groups if group.name == name), None)
+
+    @property
+    def serverurl(self) -> str | None:
+        """What children get as SUPERVISOR_SERVER_URL: the first unix server, else the last inet one."""
+        for server in self.servers:
+            if server.family == "unix":
+                return f"unix://{server.file}"
+        inet = [server for server in self.servers if server.family == "inet"]
+        return f"http://{inet[-1].host or 'localhost'}:{inet[-1].port}" if inet else None

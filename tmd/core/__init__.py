@@ -1,0 +1,1 @@
+"""Policy without mechanism: values in, values out. Imports no `os`, `time`, `socket`, `threading`."""

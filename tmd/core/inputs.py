@@ -1,0 +1,175 @@
+"""Inputs: what happened, in the past tense. The only way anything enters the core."""
+
+import msgspec
+
+from tmd.config.plan import GroupChange
+from tmd.config.settings import GroupSpec, ProcessSpec
+from tmd.wire.names import ProcessId
+
+
+class ExitStatus(msgspec.Struct, frozen=True):
+    """How a process ended: by exit code or by signal."""
+
+    code: int | None = None
+    signal: int | None = None
+    core: bool = False
+
+    @property
+    def number(self) -> int:
+        """The exit code, or -1 for a death by signal (Supervisor's convention)."""
+        return -1 if self.code is None else self.code
+
+
+# --- of one process -------------------------------------------------------------------------------------------
+
+
+class StartAsked(msgspec.Struct, frozen=True):
+    """Somebody wants it up."""
+
+
+class StopAsked(msgspec.Struct, frozen=True):
+    """Somebody wants it down. `by_hand`: an operator, whose wish outlives a reload."""
+
+    by_hand: bool = True
+
+
+class RestartAsked(msgspec.Struct, frozen=True):
+    """Somebody wants it stopped if it is up, and then started."""
+
+
+class SignalAsked(msgspec.Struct, frozen=True):
+    """Somebody wants it to get a signal. `whole_group`: its whole POSIX process group."""
+
+    signum: int
+    whole_group: bool = False
+
+
+class Spawned(msgspec.Struct, frozen=True):
+    """The spawn asked for by the last `Spawn` effect worked."""
+
+    pid: int
+
+
+class SpawnFailed(msgspec.Struct, frozen=True):
+    """The spawn asked for by the last `Spawn` effect did not work. `reason` is the text shown as spawnerr.
+
+    `transient`: the system lacked something (processes, descriptors, memory); the program is not to blame.
+    """
+
+    reason: str
+    transient: bool = False
+
+
+class Exited(msgspec.Struct, frozen=True):
+    """It was reaped; all its output up to that moment is in its log."""
+
+    status: ExitStatus
+
+
+class TimerFired(msgspec.Struct, frozen=True):
+    """The timer armed in `epoch` is due. Deaf in any other epoch."""
+
+    epoch: int
+
+
+class SpecReplaced(msgspec.Struct, frozen=True):
+    """Its settings changed in ways that need no restart."""
+
+    spec: ProcessSpec
+
+
+class SignalFailed(msgspec.Struct, frozen=True):
+    """The kernel refused a signal for another reason than the process being gone already."""
+
+    signum: int
+    reason: str
+
+
+class Paused(msgspec.Struct, frozen=True):
+    """The kernel says it is stopped by a job-control signal, whoever sent that."""
+
+
+class Resumed(msgspec.Struct, frozen=True):
+    """The kernel says it was continued."""
+
+
+class Quiesced(msgspec.Struct, frozen=True):
+    """The daemon is going down: nothing is started or retried any more."""
+
+
+ProcessInput = (
+    StartAsked
+    | StopAsked
+    | RestartAsked
+    | SignalAsked
+    | Spawned
+    | SpawnFailed
+    | Exited
+    | TimerFired
+    | SpecReplaced
+    | SignalFailed
+    | Paused
+    | Resumed
+    | Quiesced
+)
+
+
+# --- of the whole daemon --------------------------------------------------------------------------------------
+
+
+class ForProcess(msgspec.Struct, frozen=True):
+    """An input for one process. For a process that no longer exists it is ignored."""
+
+    id: ProcessId
+    input: ProcessInput
+
+
+class DaemonStarted(msgspec.Struct, frozen=True):
+    """All groups of the configuration are added: start what wants to be started."""
+
+
+class AddGroupAsked(msgspec.Struct, frozen=True):
+    """A group joins. Before `DaemonStarted` nothing of it starts; after, what has autostart starts at once."""
+
+    spec: GroupSpec
+
+
+class RemoveGroupAsked(msgspec.Struct, frozen=True):
+    """A group goes: what runs is stopped first, then it disappears."""
+
+    name: str
+
+
+class ChangeGroupAsked(msgspec.Struct, frozen=True):
+    """A group gets new settings: only what differs is touched."""
+
+    change: GroupChange
+
+
+class StopInOrderAsked(msgspec.Struct, frozen=True):
+    """Several processes are to stop: falling (group priority, process priority), each level awaited."""
+
+    ids: tuple[ProcessId, ...]
+    by_hand: bool = True
+
+
+class LevelDue(msgspec.Struct, frozen=True):
+    """The overseer's own timer (armed by `ArmOverseer`) is due."""
+
+    token: int
+
+
+class ShutdownAsked(msgspec.Struct, frozen=True):
+    """The daemon is to end, or to start afresh: stop everything in order."""
+
+
+OverseerInput = (
+    ForProcess
+    | DaemonStarted
+    | AddGroupAsked
+    | RemoveGroupAsked
+    | ChangeGroupAsked
+    | StopInOrderAsked
+    | LevelDue
+    | ShutdownAsked
+)

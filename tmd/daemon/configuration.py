@@ -1,0 +1,88 @@
+"""The configuration over time: what is in force, what was last read, what a restart will begin with.
+
+All or nothing: a file with problems changes nothing, and every problem of it is told.
+"""
+
+from collections.abc import Callable
+
+from tmd.config.load import Loaded
+from tmd.config.plan import Plan, plan_update
+from tmd.config.settings import DaemonSettings, Dialect, Settings
+from tmd.core import notices as n
+from tmd.daemon.runtime import Runtime
+from tmd.tree.problems import ConfigRefused
+from tmd.wire.faults import Fault, RpcFault
+
+LIVE_DAEMON_OPTIONS = frozenset({"loglevel"})
+"""options of the daemon itself that an update applies; others wait for a restart, and that is said"""
+
+
+class Configuration:
+    """Reads through `load(path)`, which raises `ConfigRefused`."""
+
+    def __init__(self, path: str, loaded: Loaded, load: Callable[[str], Loaded]) -> None:
+        self.path = path
+        self.available: Settings = loaded.settings
+        self.next: Loaded | None = None
+        self._load = load
+
+    def reread(self, runtime: Runtime, path: str | None) -> Plan:
+        """Read the file, or another one from now on; return what an update would do."""
+        target = path or self.path
+        loaded = self._read(runtime, target)
+        for note in loaded.notes:
+            runtime.mainlog.info(note)
+        for warning in loaded.warnings:
+            runtime.mainlog.warn(warning)
+        self.path, self.available = target, loaded.settings
+        plan = self.plan(runtime)
+        names = (
+            tuple(group.name for group in plan.added),
+            tuple(change.name for change in plan.changed),
+            plan.removed,
+        )
+        if plan.empty:
+            runtime.mainlog.info(f"configuration read from {target}: no changes to programs")
+        else:
+            kinds = zip(("added", "changed", "removed"), names, strict=True)
+            said = "; ".join(f"{kind}: {', '.join(which)}" for kind, which in kinds if which)
+            runtime.mainlog.info(f"configuration read from {target}: {said}")
+        runtime.bus.publish(n.ConfigReloaded(target, *names))
+        return plan
+
+    def plan(self, runtime: Runtime) -> Plan:
+        """Return what it takes to get from the active groups to those last read."""
+        # A group on its way out is not active: wanted again, it is added again, and stays.
+        return plan_update(runtime.overseer.active(), self.available.groups)
+
+    def prepare_restart(self, runtime: Runtime) -> None:
+        """Read what the restart will begin with, now, while a broken file can still be refused."""
+        self.next = self._read(runtime, self.path)
+
+    def apply_live(self, runtime: Runtime) -> None:
+        """Apply what can change in the daemon itself; say what has to wait for a restart."""
+        old, new = runtime.settings.daemon, self.available.daemon
+        if old == new:
+            return
+        if old.loglevel != new.loglevel:
+            runtime.mainlog.level = new.loglevel
+            runtime.mainlog.info(f"log level is now {new.loglevel.name}")
+        if runtime.settings.dialect is Dialect.NATIVE:
+            for option in _differing(old, new) - LIVE_DAEMON_OPTIONS:
+                runtime.mainlog.warn(f"'{option}' changed: takes effect when the daemon is restarted")
+
+    def _read(self, runtime: Runtime, path: str) -> Loaded:
+        try:
+            return self._load(path)
+        except ConfigRefused as refusal:
+            for line in refusal.text.splitlines():
+                runtime.mainlog.error(f"configuration refused, nothing changed: {line}")
+            runtime.bus.publish(n.ConfigRejected(path, tuple(refusal.text.splitlines())))
+            text = refusal.supervisor_text
+            if runtime.settings.dialect is Dialect.NATIVE:
+                text = refusal.text
+            raise RpcFault(Fault.CANT_REREAD, text) from refusal
+
+
+def _differing(old: DaemonSettings, new: DaemonSettings) -> set[str]:
+    return {name for name in old.__struct_fields__ if getattr(old, name) != getattr(new, name)}

@@ -1,0 +1,42 @@
+"""This machine and this person, as facts for the pure floor that builds settings."""
+
+import grp
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+
+from tmd.config.host import Host, User
+from tmd.posix.privileges import find_user
+from tmd.wire.places import default_places
+
+
+def machine_host(overrides: Mapping[str, str] | None = None) -> Host:
+    """Return the facts as they are now; `overrides` are options from the command line."""
+    home = os.path.expanduser("~")
+    uid = os.geteuid()
+    return Host(
+        environ=dict(os.environ),
+        hostname=platform.node(),
+        uid=uid,
+        home=home,
+        cwd=os.getcwd(),
+        tempdir=tempfile.gettempdir(),
+        places=default_places(os.environ, uid, home),
+        find_user=_find_user,
+        find_group=_find_group,
+        directory_exists=os.path.isdir,
+        overrides=dict(overrides or {}),
+    )
+
+
+def _find_user(text: str) -> User | None:
+    entry = find_user(text)
+    return User(entry.uid, entry.gid, entry.name, entry.home) if entry else None
+
+
+def _find_group(text: str) -> int | None:
+    try:
+        return grp.getgrgid(int(text)).gr_gid if text.isdigit() else grp.getgrnam(text).gr_gid
+    except (KeyError, OverflowError):
+        return None

@@ -1,0 +1,36 @@
+"""The ledger: when each process was last started and stopped, by the wall clock, for display only."""
+
+from tmd.core import notices as n
+from tmd.daemon.bus import Told
+from tmd.wire.names import ProcessId
+
+
+class Ledger:
+    """Fed by the bus; answers with epoch seconds, 0 for never."""
+
+    def __init__(self) -> None:
+        self._start: dict[ProcessId, float] = {}
+        self._stop: dict[ProcessId, float] = {}
+
+    def hear(self, told: Told) -> None:
+        """Take note of a notice."""
+        match told.notice:
+            case n.ProcessStarting(id=id_):
+                self._start[id_] = told.wall
+            case n.ProcessExited(id=id_):
+                self._stop[id_] = told.wall
+            case n.ProcessStopped(id=id_, pid=pid) if pid:
+                self._stop[id_] = told.wall
+            case n.ProcessBackoff(id=id_, pid=int()):
+                self._stop[id_] = told.wall
+            case n.ProcessRemoved(id=id_):
+                self._start.pop(id_, None)
+                self._stop.pop(id_, None)
+
+    def start(self, id_: ProcessId) -> float:
+        """When it was last started."""
+        return self._start.get(id_, 0.0)
+
+    def stop(self, id_: ProcessId) -> float:
+        """When it last ended."""
+        return self._stop.get(id_, 0.0)

@@ -1,0 +1,281 @@
+"""Lives: the processes that exist. Starts them with their pipes, tells when they are gone and their output is in.
+
+A process is *gone* when the kernel says so, and *told* once all its output up to then is in its log, or after
+`DRAIN_GRACE_S` at the latest: a hung disk must delay neither the news nor the restart.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from tmd.config.settings import ProcessSpec
+from tmd.core.capture import CaptureTransform
+from tmd.core.inputs import ExitStatus
+from tmd.daemon.logbook import CHANNELS, Logbook
+from tmd.daemon.surface import Channel
+from tmd.posix import children
+from tmd.posix.drain import Drain, Sinks
+from tmd.posix.loop import ChildEvent, Loop, Timer
+from tmd.posix.pipes import input_pipe, output_pipe
+from tmd.posix.privileges import find_user, group_ids
+from tmd.posix.stdin import StdinWriter
+from tmd.wire.faults import Fault
+from tmd.wire.names import ProcessId
+
+DRAIN_GRACE_S = 0.2
+LINGERING_LIMIT = 8
+"""how many pipes of earlier lives of one stream, held open by what they left behind, go on being drained"""
+
+
+class ChannelKey(NamedTuple):
+    """One output pipe of one life."""
+
+    id: ProcessId
+    channel: Channel
+    pid: int
+    generation: int
+
+
+class Life:
+    """One process that exists: its pid, what it was started from, its pipes."""
+
+    def __init__(self, id_: ProcessId, pid: int, stdin: StdinWriter | None, keys: tuple[ChannelKey, ...]) -> None:
+        self.id, self.pid, self.stdin, self.keys = id_, pid, stdin, keys
+
+
+class Lives:
+    """All processes that exist, by pid and by name.
+
+    `ended(id, status)` is called once per life. `copy(id, channel, data)`, when given, sees every chunk of output
+    on the drain's thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        drain: Drain,
+        logbook: Logbook,
+        environment: Mapping[str, str],
+        ended: Callable[[ProcessId, ExitStatus], None],
+        strip_ansi: bool,
+        children_nofile: int | None = None,
+        copy: Callable[[ProcessId, Channel, bytes], None] | None = None,
+    ) -> None:
+        self._loop, self._drain, self._logbook = loop, drain, logbook
+        self._environment = environment
+        self._ended = ended
+        self._strip_ansi = strip_ansi
+        self._nofile = children_nofile
+        self._copy = copy
+        self._by_pid: dict[int, Life] = {}
+        self._by_id: dict[ProcessId, Life] = {}
+        self._generation = 0
+        self._lingering: dict[tuple[ProcessId, Channel], list[ChannelKey]] = {}
+        self._null: int | None = None
+
+    def __len__(self) -> int:
+        return len(self._by_pid)
+
+    def get(self, id_: ProcessId) -> Life | None:
+        """Return the life of a process that exists and was not reaped."""
+        return self._by_id.get(id_)
+
+    def pids(self) -> list[int]:
+        """Return the pids that exist."""
+        return list(self._by_pid)
+
+    def find_command(self, spec: ProcessSpec, serverurl: str | None) -> tuple[str, tuple[str, ...]]:
+        """Return (path, argv) of a program; raises `SpawnRefused` when there is nothing to run."""
+        return children.find_command(spec.command, self.child_environment(spec, serverurl))
+
+    def child_environment(self, spec: ProcessSpec, serverurl: str | None) -> dict[str, str]:
+        """Return the whole environment of a child; later wins (contract 5)."""
+        environment = dict(self._environment)
+        environment["SUPERVISOR_ENABLED"] = "1"
+        url = spec.serverurl or serverurl
+        if url:
+            environment["SUPERVISOR_SERVER_URL"] = url
+        environment["SUPERVISOR_PROCESS_NAME"] = spec.name
+        environment["SUPERVISOR_GROUP_NAME"] = spec.group
+        environment.update(spec.environment)
+        return environment
+
+    def spawn(self, spec: ProcessSpec, serverurl: str | None) -> int:
+        """Start a process and return its pid; raises `SpawnRefused`. Nothing is left behind by a failure."""
+        environment = self.child_environment(spec, serverurl)
+        path, argv = children.find_command(spec.command, environment)
+        uid, gid, groups = self._identity(spec)
+        mine: list[int] = []
+        theirs: list[int] = []
+        outputs: dict[Channel, int] = {}
+        try:
+            child_in, parent_in = input_pipe()
+            theirs.append(child_in)
+            mine.append(parent_in)
+            child_out = self._output("stdout", spec, outputs, mine, theirs)
+            child_err = child_out if spec.redirect_stderr else self._output("stderr", spec, outputs, mine, theirs)
+            launch = children.Launch(
+                argv=argv,
+                path=path,
+                environment=environment,
+                directory=spec.directory,
+                umask=spec.umask,
+                uid=uid,
+                gid=gid,
+                groups=groups,
+                stdin=child_in,
+                stdout=child_out,
+                stderr=child_err,
+                restore_signals=spec.restore_signals,
+            )
+            pid = children.spawn(spec.name, launch)
+        except OSError as why:
+            _close_all(mine)
+            raise children.SpawnRefused(
+                children.pipes_refused(spec.name, why), Fault.SPAWN_ERROR, transient=True
+            ) from why
+        except children.SpawnRefused:
+            _close_all(mine)
+            raise
+        finally:
+            _close_all(theirs)
+        if self._nofile is not None:
+            children.set_files_limit(pid, self._nofile)
+        self._settle(spec, pid, parent_in, outputs)
+        return pid
+
+    def child_event(self, event: ChildEvent) -> ProcessId | None:
+        """Take the kernel's word about a child; returns whose it was, None for a process that is not ours."""
+        life = self._by_pid.get(event.pid)
+        if event.kind != "exited":
+            return life.id if life else None
+        children.forget(event.pid, event.code if event.code is not None else -(event.signal or 0))
+        if life is None:
+            return None
+        del self._by_pid[event.pid]
+        if self._by_id.get(life.id) is life:
+            del self._by_id[life.id]
+        if life.stdin is not None:
+            life.stdin.close()
+        status = ExitStatus(event.code, event.signal, event.core)
+        if not life.keys:
+            self._ended(life.id, status)
+            return life.id
+        self._drain_then_tell(life, status)
+        return life.id
+
+    def retarget(self, spec: ProcessSpec) -> None:
+        """Send the output of a living process where its new settings say."""
+        life = self._by_id.get(spec.id)
+        for key in life.keys if life else ():
+            self._drain.retarget(key, self._sinks(spec, key.channel))
+
+    def forget(self, id_: ProcessId) -> None:
+        """A process was removed: what its earlier lives left open is drained no further."""
+        for channel in CHANNELS:
+            for key in self._lingering.pop((id_, channel), ()):
+                self._drain.close(key)
+
+    def close(self) -> None:
+        """Let go of what is held for all children."""
+        for life in self._by_pid.values():
+            if life.stdin is not None:
+                life.stdin.close()
+        if self._null is not None:
+            os.close(self._null)
+            self._null = None
+
+    def _drain_then_tell(self, life: Life, status: ExitStatus) -> None:
+        told = False
+        deadline: Timer
+
+        def tell() -> None:
+            nonlocal told
+            if not told:
+                told = True
+                deadline.cancel()
+                self._ended(life.id, status)
+
+        deadline = self._loop.call_later(DRAIN_GRACE_S, tell)
+        self._drain.finish(life.keys, tell)
+
+    def _identity(self, spec: ProcessSpec) -> tuple[int | None, int | None, tuple[int, ...] | None]:
+        """Return what to become, Nones where nothing changes. Asking for whom we are already is no change."""
+        if spec.uid is None and spec.gid is None:
+            return None, None, None
+        if spec.uid is None or (spec.uid == os.geteuid() and spec.gid in (None, os.getegid())):
+            return None, spec.gid if spec.gid != os.getegid() else None, None
+        user = find_user(str(spec.uid))
+        if user is None:
+            gid = spec.gid
+            if gid is None:
+                reason = f"couldn't setuid to {spec.uid}: Can't find uid {spec.uid}"
+                raise children.SpawnRefused(reason, Fault.SPAWN_ERROR, transient=False)
+            return spec.uid, gid, (gid,)
+        gid = user.gid if spec.gid is None else spec.gid
+        groups = tuple(dict.fromkeys((gid, *group_ids(user))))
+        return spec.uid, gid, groups
+
+    def _output(
+        self, channel: Channel, spec: ProcessSpec, outputs: dict[Channel, int], mine: list[int], theirs: list[int]
+    ) -> int:
+        """Return the child's end for a channel: a pipe, or /dev/null where nobody would read it."""
+        if not self._wanted(spec, channel):
+            if self._null is None:
+                self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            return self._null
+        ours, child = output_pipe()
+        mine.append(ours)
+        theirs.append(child)
+        outputs[channel] = ours
+        return child
+
+    def _wanted(self, spec: ProcessSpec, channel: Channel) -> bool:
+        events, capture, syslog = _watching(spec, channel)
+        return bool(self._logbook.target(spec.id, channel) or events or capture or syslog or self._copy)
+
+    def _sinks(self, spec: ProcessSpec, channel: Channel) -> Sinks:
+        events, capture, syslog = _watching(spec, channel)
+        transform = None
+        if events or capture or self._strip_ansi:
+            transform = partial(
+                CaptureTransform, capture_maxbytes=capture, events_enabled=events, strip_ansi=self._strip_ansi
+            )
+        return Sinks(
+            target=self._logbook.target(spec.id, channel),
+            syslog_tag=spec.name if syslog else None,
+            transform=transform,
+            copy=partial(self._copy, spec.id, channel) if self._copy else None,
+        )
+
+    def _settle(self, spec: ProcessSpec, pid: int, parent_in: int, outputs: Mapping[Channel, int]) -> None:
+        self._generation += 1
+        keys = []
+        for channel, fd in outputs.items():
+            key = ChannelKey(spec.id, channel, pid, self._generation)
+            keys.append(key)
+            self._drain.open(key, fd, self._sinks(spec, channel))
+            self._retire(key)
+        life = Life(spec.id, pid, StdinWriter(self._loop, parent_in), tuple(keys))
+        self._by_pid[pid] = life
+        self._by_id[spec.id] = life
+
+    def _retire(self, key: ChannelKey) -> None:
+        """Bound the descriptors that the leftovers of a restarting program can hold in us."""
+        earlier = self._lingering.setdefault((key.id, key.channel), [])
+        earlier.append(key)
+        while len(earlier) > LINGERING_LIMIT:
+            self._drain.close(earlier.pop(0))
+
+
+def _watching(spec: ProcessSpec, channel: Channel) -> tuple[bool, int, bool]:
+    if channel == "stdout":
+        return spec.stdout_events_enabled, spec.stdout_capture_maxbytes, spec.stdout_syslog
+    return spec.stderr_events_enabled, spec.stderr_capture_maxbytes, spec.stderr_syslog
+
+
+def _close_all(fds: list[int]) -> None:
+    while fds:
+        os.close(fds.pop())

@@ -1,0 +1,407 @@
+"""From settings to a daemon that runs, and back to nothing: the order of things at start and end.
+
+    lock the pid file -> limits -> privileges -> loop, drain, log -> sockets -> groups -> turn the crank
+    -> replies out, sockets closed -> log flushed -> pid file gone
+
+Nothing of a first instance is touched before the lock says that we are alone.
+"""
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from tmd.config.load import Loaded
+from tmd.config.settings import DaemonSettings, Dialect, ServerSpec, Settings
+from tmd.core import inputs as i
+from tmd.daemon.configuration import Configuration
+from tmd.daemon.daemon import Daemon
+from tmd.daemon.lives import Lives
+from tmd.daemon.logbook import Logbook
+from tmd.daemon.mainlog import MainLog
+from tmd.daemon.runtime import Runtime
+from tmd.daemon.surface import Channel, DaemonSurface
+from tmd.daemon.workers import Workers
+from tmd.posix import limits, privileges, signals
+from tmd.posix.drain import Drain
+from tmd.posix.logfiles import LogTarget
+from tmd.posix.loop import Loop
+from tmd.posix.pidfile import PidFile, PidFileHeld
+from tmd.posix.sockets import SocketInUse
+from tmd.wire.faults import Fault, RpcFault
+from tmd.wire.levels import Level
+from tmd.wire.names import ProcessId
+
+REPLIES_S = 1.0
+"""how long the end waits for clients to take the replies that are under way"""
+DRAIN_STOP_S = 2.0
+"""how long the end waits for a slow disk to take the last lines"""
+
+
+class CannotStart(Exception):
+    """The daemon cannot run; the text says why. Exit code 2."""
+
+
+class Servers(Protocol):
+    """The HTTP listeners, as opened by the floor above."""
+
+    def drain(self, deadline_s: float, done: Callable[[], None]) -> None:
+        """Stop listening, let replies in flight go out, then call `done`."""
+
+    def close(self) -> None:
+        """Close whatever is open."""
+
+
+OpenServers = Callable[[Loop, Sequence[ServerSpec], DaemonSurface], Servers]
+
+
+class Boot:
+    """What does not change over restarts in one process: flags, file, how to read it, how to serve."""
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        load: Callable[[str], Loaded],
+        open_servers: OpenServers,
+        environ: Mapping[str, str],
+        foreground: bool,
+        ready: Callable[[], None],
+    ) -> None:
+        self.path, self.load, self.open_servers, self.environ = path, load, open_servers, environ
+        self.foreground = foreground
+        self.ready = ready
+        self.children_nofile: int | None = None
+        """the soft limit of open files for children, where the daemon's own is another"""
+
+
+def run(boot: Boot, loaded: Loaded) -> int:
+    """Run until told to stop; restarts in the same process. Returns the exit code; raises `CannotStart`."""
+    held: PidFile | None = None
+    first = True
+    try:
+        while True:
+            instance = _Instance(boot, loaded, first=first)
+            try:
+                held = instance.lock(held)
+                again = instance.run(held)
+            finally:
+                instance.close()
+            if again is None:
+                return 0
+            loaded, boot.path = again
+            first = False
+    finally:
+        if held is not None:
+            held.release()
+
+
+class _Instance:
+    """One run between two restarts."""
+
+    def __init__(self, boot: Boot, loaded: Loaded, *, first: bool) -> None:
+        self._boot, self._loaded, self._first = boot, loaded, first
+        self._settings: Settings = loaded.settings
+        self._loop = Loop()
+        self._early: list[tuple[Level, str]] = []
+        self._result: tuple[Loaded, str] | None = None
+
+    def run(self, pidfile: PidFile) -> tuple[Loaded, str] | None:
+        """Return what to start again from, or None when it is over."""
+        daemon = self._settings.daemon
+        self._become(daemon, pidfile)
+        return self._supervise(daemon)
+
+    def close(self) -> None:
+        """Give back the loop."""
+        self._loop.close()
+
+    # --- before anything runs ---------------------------------------------------------------------------------
+
+    def lock(self, held: PidFile | None) -> PidFile:
+        """Return the lock on our pid file: the one held already, where it is the same file."""
+        daemon = self._settings.daemon
+        for directory in dict.fromkeys(os.path.dirname(path) for path in self._own_files(daemon)):
+            self._make_directory(directory, daemon)
+        if held is not None and held.path == daemon.pidfile:
+            return held
+        try:
+            pidfile = PidFile.acquire(daemon.pidfile)
+        except PidFileHeld as holder:
+            raise CannotStart(
+                f"cannot start: another instance runs with pid {holder.pid} and holds '{holder.path}' "
+                f"(stop it first, or name another pidfile)"
+            ) from holder
+        except OSError as why:
+            raise CannotStart(f"cannot write pid file '{daemon.pidfile}': {why.strerror}") from why
+        pidfile.write(os.getpid())
+        if held is not None:
+            held.release()
+        return pidfile
+
+    def _own_files(self, daemon: DaemonSettings) -> list[str]:
+        """Return paths whose directories we make when missing: those that come from our own defaults."""
+        if self._settings.dialect is Dialect.SUPERVISOR:
+            return []
+        sockets = [server.file for server in self._settings.servers if server.family == "unix"]
+        logs = [daemon.logfile] if daemon.logfile != "syslog" else []
+        return [daemon.pidfile, *logs, *sockets, os.path.join(daemon.childlogdir, "x")]
+
+    def _make_directory(self, directory: str, daemon: DaemonSettings) -> None:
+        if not directory or os.path.isdir(directory):
+            return
+        try:
+            os.makedirs(directory, mode=0o755)
+            if daemon.uid is not None and os.geteuid() == 0:
+                os.chown(directory, daemon.uid, daemon.gid if daemon.gid is not None else -1)
+        except OSError as why:
+            raise CannotStart(f"cannot create directory '{directory}': {why.strerror}") from why
+
+    def _become(self, daemon: DaemonSettings, pidfile: PidFile) -> None:
+        """Set limits, identity, directory and umask, in this order."""
+        if self._first:
+            signals.reset_inherited()
+            self._raise_limits(daemon)
+            self._drop_privileges(daemon, pidfile)
+        if daemon.directory is not None:
+            try:
+                os.chdir(daemon.directory)
+            except OSError as why:
+                raise CannotStart(f"cannot change directory to '{daemon.directory}': {why.strerror}") from why
+            self._note(Level.INFO, f"set current directory: '{daemon.directory}'")
+        if daemon.umask is not None:
+            os.umask(daemon.umask)
+        elif not self._boot.foreground:
+            os.umask(0o022)
+
+    def _raise_limits(self, daemon: DaemonSettings) -> None:
+        try:
+            before, now = limits.raise_files(daemon.minfds)
+            if now != before:
+                # What we need for pipes is our own affair: a program sees what it would see under Supervisor.
+                self._boot.children_nofile = max(before, daemon.minfds)
+            if before < daemon.minfds:
+                self._note(Level.INFO, f"Increased RLIMIT_NOFILE limit to {daemon.minfds}")
+        except OSError as why:
+            raise CannotStart(f"cannot raise RLIMIT_NOFILE to {daemon.minfds}: {why}") from why
+        try:
+            before, now = limits.raise_processes(daemon.minprocs)
+            if now != before:
+                self._note(Level.INFO, f"Increased RLIMIT_NPROC limit to {now}")
+        except OSError as why:
+            raise CannotStart(f"cannot raise RLIMIT_NPROC to {daemon.minprocs}: {why}") from why
+
+    def _drop_privileges(self, daemon: DaemonSettings, pidfile: PidFile) -> None:
+        if daemon.uid is None and daemon.gid is None:
+            if os.geteuid() == 0 and self._settings.dialect is Dialect.SUPERVISOR:
+                self._note(
+                    Level.CRIT,
+                    "Supervisor is running as root.  Privileges were not dropped because no user is specified in the "
+                    "config file.  If you intend to run as root, you can set user=root in the config file to avoid "
+                    "this message.",
+                )
+            return
+        uid = daemon.uid if daemon.uid is not None else os.geteuid()
+        if self._settings.dialect is Dialect.NATIVE and daemon.user is None:
+            return  # `uid` and `gid` of the native dialect are the programs' defaults, not the daemon's own
+        if uid == os.geteuid():
+            self._note(Level.INFO, f"Set uid to user {uid} succeeded")
+            return
+        if os.geteuid() != 0:
+            raise CannotStart(f"cannot become user '{daemon.user or uid}': Can't drop privilege as nonroot user")
+        user = privileges.find_user(str(uid))
+        gid = daemon.gid if daemon.gid is not None else (user.gid if user else uid)
+        groups = privileges.group_ids(user) if user else (gid,)
+        pidfile.hand_over(uid, gid)
+        try:
+            privileges.drop_to(uid, gid, groups)
+        except OSError as why:
+            raise CannotStart(f"cannot become user '{daemon.user or uid}': {why}") from why
+        self._note(Level.INFO, f"Set uid to user {uid} succeeded")
+
+    def _note(self, level: Level, text: str) -> None:
+        """Keep a line for the log, which is not open yet."""
+        self._early.append((level, text))
+
+    # --- while it runs ----------------------------------------------------------------------------------------
+
+    def _supervise(self, daemon: DaemonSettings) -> tuple[Loaded, str] | None:
+        runtime: Runtime
+        drain = Drain(
+            post=self._loop.post,
+            dropped=lambda target, count, reason: runtime.dropped(target, count, reason),  # noqa: PLW0108 - not there yet
+            heard=lambda key, transformed: runtime.heard(key, transformed),  # noqa: PLW0108 - not there yet
+        )
+        drain.start()
+        main_target = None
+        if daemon.logfile != "syslog":
+            main_target = LogTarget(daemon.logfile, daemon.logfile_maxbytes, daemon.logfile_backups)
+            _refuse_unwritable(daemon.logfile)
+            drain.prepare(main_target)
+        mainlog = MainLog(daemon.loglevel, self._outlets(drain, main_target, daemon), time.time)
+        self._loop.on_error = lambda text: mainlog.error(f"a callback failed:\n{text}")
+        logbook = Logbook(self._settings.dialect, daemon.childlogdir, daemon.identifier, mainlog.warn)
+        runtime = Runtime(
+            settings=self._settings,
+            loop=self._loop,
+            drain=drain,
+            mainlog=mainlog,
+            logbook=logbook,
+            lives=lambda runtime: self._make_lives(runtime, drain, logbook, mainlog),
+            wall=time.time,
+            halted=lambda: halted(),  # noqa: PLW0108 - not there yet
+        )
+
+        def halted() -> None:
+            runtime.waiting.abandon(RpcFault(Fault.SHUTDOWN_STATE))
+            servers.drain(REPLIES_S, self._loop.stop)
+
+        workers = Workers(self._loop.post)
+        configuration = Configuration(self._boot.path, self._loaded, self._boot.load)
+        surface = Daemon(
+            runtime=runtime,
+            configuration=configuration,
+            workers=workers,
+            main_target=main_target,
+            servers=self._settings.servers,
+            figures=lambda: self._figures(drain),
+        )
+        try:
+            for level, text in self._early:
+                mainlog.log(level, text)
+            for note in self._loaded.notes:
+                mainlog.info(note)
+            for warning in self._loaded.warnings:
+                mainlog.warn(warning)
+            if not daemon.nocleanup:
+                logbook.sweep()
+            servers = self._open_servers(surface)
+            try:
+                self._announce(mainlog)
+                self._listen_to_signals(runtime, surface, drain)
+                self._populate(runtime)
+                self._boot.ready()
+                self._loop.run()
+            finally:
+                servers.close()
+        finally:
+            workers.close()
+            runtime.close()
+            drain.stop(DRAIN_STOP_S)
+        return (configuration.next, configuration.path) if configuration.next is not None else None
+
+    def _figures(self, drain: Drain) -> dict[str, object]:
+        """Return the counters of the loop and of the drain; numbers and structs of numbers."""
+        log = drain.figures()
+        return {
+            "loop_wakeups": int(self._loop.figures["wakeups"]),
+            "loop_errors": int(self._loop.figures["errors"]),
+            "loop_lag_max_s": self._loop.figures["lag_max_s"],
+            "drain_wakeups": log.wakeups,
+            "drain_errors": log.errors,
+            "drain_channels": log.channels,
+            "log_bytes": log.total_written,
+            "log_bytes_dropped": log.total_dropped,
+        }
+
+    def _open_servers(self, surface: DaemonSurface) -> Servers:
+        try:
+            return self._boot.open_servers(self._loop, self._settings.servers, surface)
+        except SocketInUse as why:
+            raise CannotStart(
+                "Another program is already listening on a port that one of our HTTP servers is configured to use.  "
+                f"Shut this program down first before starting supervisord. ({why})"
+            ) from why
+        except OSError as why:
+            name = errno.errorcode.get(why.errno or 0, "unknown")
+            raise CannotStart(
+                f"Cannot open an HTTP server: socket.error reported errno.{name} ({why.errno}): {why}"
+            ) from why
+
+    def _make_lives(self, runtime: Runtime, drain: Drain, logbook: Logbook, mainlog: MainLog) -> Lives:
+        def copy(id_: ProcessId, channel: Channel, data: bytes) -> None:
+            text = data.decode(errors="backslashreplace")
+            mainlog.debug(f"'{id_.process}' {channel} output:\n{text}")
+
+        return Lives(
+            loop=self._loop,
+            drain=drain,
+            logbook=logbook,
+            environment=self._boot.environ,
+            ended=runtime.ended,
+            strip_ansi=self._settings.daemon.strip_ansi,
+            children_nofile=self._boot.children_nofile,
+            copy=copy if self._settings.daemon.loglevel <= Level.DEBG else None,
+        )
+
+    def _outlets(
+        self, drain: Drain, target: LogTarget | None, daemon: DaemonSettings
+    ) -> list[Callable[[Level, bytes, str], None]]:
+        outlets: list[Callable[[Level, bytes, str], None]] = []
+        if target is not None:
+            outlets.append(lambda _level, line, _text: drain.write(target, line))
+        else:
+            import syslog  # noqa: PLC0415 - only who logs there pays for it
+
+            syslog.openlog(daemon.identifier, syslog.LOG_PID, syslog.LOG_DAEMON)
+            priorities = {Level.CRIT: syslog.LOG_CRIT, Level.ERRO: syslog.LOG_ERR, Level.WARN: syslog.LOG_WARNING}
+            outlets.append(lambda level, _line, text: syslog.syslog(priorities.get(level, syslog.LOG_INFO), text))
+        if self._boot.foreground and not daemon.silent:
+            stdout = LogTarget("/dev/stdout", 0, 0)
+            outlets.append(lambda _level, line, _text: drain.write(stdout, line))
+        return outlets
+
+    def _announce(self, mainlog: MainLog) -> None:
+        for server in self._settings.servers:
+            mainlog.info("RPC interface 'supervisor' initialized")
+            quiet = self._settings.dialect is Dialect.NATIVE and server.family == "unix"  # guarded by its mode
+            if server.username is None and not quiet:
+                name = server.section.partition(":")[0]
+                mainlog.critical(f"Server '{name}' running without any HTTP authentication checking")
+        if not self._boot.foreground and self._first:
+            mainlog.info("daemonizing the supervisord process")
+        mainlog.info(f"supervisord started with pid {os.getpid()}")
+
+    def _listen_to_signals(self, runtime: Runtime, surface: Daemon, drain: Drain) -> None:
+        def leave(signum: int) -> None:
+            runtime.mainlog.warn(f"received {signal.Signals(signum).name} indicating exit request")
+            surface.shutdown()
+
+        def hang_up(_: int) -> None:
+            if not surface.running:
+                runtime.mainlog.warn("ignored SIGHUP indicating restart request (shutdown in progress)")
+                return
+            native = self._settings.dialect is Dialect.NATIVE
+            runtime.mainlog.warn(f"received SIGHUP indicating {'reload' if native else 'restart'} request")
+            try:
+                surface.reload()
+            except RpcFault:
+                return  # the configuration was refused: logged where it was read
+
+        def reopen(_: int) -> None:
+            runtime.mainlog.info("received SIGUSR2 indicating log reopen request")
+            drain.reopen()
+            runtime.mainlog.info("supervisord logreopen")
+
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            self._loop.on_signal(signum, leave)
+        self._loop.on_signal(signal.SIGHUP, hang_up)
+        self._loop.on_signal(signal.SIGUSR2, reopen)
+        self._loop.on_child(runtime.child_event)
+
+    def _populate(self, runtime: Runtime) -> None:
+        for group in self._settings.groups:
+            runtime.feed(i.AddGroupAsked(group))
+        self._loop.call_soon(lambda: runtime.feed(i.DaemonStarted()))
+
+
+def _refuse_unwritable(path: str) -> None:
+    """Find out now, while somebody is looking, that the log cannot be written."""
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        return  # a device or a pipe: opening it could block or have effects
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644))
+    except OSError as why:
+        raise CannotStart(f"cannot write log '{path}': {why.strerror}") from why

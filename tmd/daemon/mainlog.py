@@ -1,0 +1,59 @@
+"""The daemon's own log: one fact a line, `YYYY-MM-DD HH:MM:SS,mmm LEVL text` (Supervisor's form, contract 6.1).
+
+Lines go through the drain, never straight to a disk: a full or hung one must not delay supervision.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from tmd.wire.levels import Level
+
+
+class MainLog:
+    """Formats lines and hands them to `outlets`, each a function of (level, whole line as bytes, bare text)."""
+
+    def __init__(
+        self, level: Level, outlets: Sequence[Callable[[Level, bytes, str], None]], wall: Callable[[], float]
+    ) -> None:
+        self.level = level
+        self._outlets = tuple(outlets)
+        self._wall = wall
+        self._cached = (-1, "")
+
+    def log(self, level: Level, text: str) -> None:
+        """Write a line if its level is wanted. Line breaks inside `text` stay (a traceback is one record)."""
+        if level < self.level:
+            return
+        line = f"{self._stamp()} {level.name} {text}\n".encode(errors="backslashreplace")
+        for outlet in self._outlets:
+            outlet(level, line, text)
+
+    def _stamp(self) -> str:
+        # Called from the drain's thread too (output copied at level debug): the cache is one value, swapped whole.
+        now = self._wall()
+        second, prefix = self._cached
+        if second != int(now):
+            second = int(now)
+            prefix = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+            self._cached = (second, prefix)
+        return f"{prefix},{int((now - second) * 1000):03d}"
+
+    def critical(self, text: str) -> None:
+        """Write a CRIT line."""
+        self.log(Level.CRIT, text)
+
+    def error(self, text: str) -> None:
+        """Write an ERRO line."""
+        self.log(Level.ERRO, text)
+
+    def warn(self, text: str) -> None:
+        """Write a WARN line."""
+        self.log(Level.WARN, text)
+
+    def info(self, text: str) -> None:
+        """Write an INFO line."""
+        self.log(Level.INFO, text)
+
+    def debug(self, text: str) -> None:
+        """Write a DEBG line."""
+        self.log(Level.DEBG, text)

@@ -1,0 +1,117 @@
+"""Operations in progress: requests that wait for notices, from acceptance to outcome.
+
+Each is resolved exactly once, whatever becomes of the client that asked, also across a reload or a shutdown.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+from tmd.config.plan import Plan
+from tmd.core import notices as n
+from tmd.core.operations import Awaiting
+from tmd.daemon.bus import Told
+from tmd.daemon.surface import Operation, Result
+from tmd.wire.faults import Fault, RpcFault
+from tmd.wire.names import ProcessId
+
+
+class Waiting:
+    """Listens on the bus for everybody who waits."""
+
+    def __init__(self) -> None:
+        self._hearers: list[Callable[[n.Notice], bool]] = []
+        self._open: list[Operation[Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._hearers)
+
+    def hear(self, told: Told) -> None:
+        """Pass a notice to all that wait; those that are done leave."""
+        # An outcome may start the next operation: who joins while this notice is told is kept, and hears the next.
+        hearers, self._hearers = self._hearers, []
+        kept = [hearer for hearer in hearers if not hearer(told.notice)]
+        self._hearers = kept + self._hearers
+
+    def abandon(self, fault: RpcFault) -> None:
+        """Refuse whatever still waits: the daemon ends."""
+        self._hearers.clear()
+        waiting, self._open = self._open, []
+        for operation in waiting:
+            operation.refuse(fault)
+
+    def _join(self, operation: Operation[Any], hear: Callable[[n.Notice], bool]) -> None:
+        self._hearers.append(hear)
+        self._open = [other for other in self._open if not other.done]
+        self._open.append(operation)
+
+    def for_processes(
+        self, verb: Literal["start", "stop"], ids: Sequence[ProcessId], immediate: Sequence[Result]
+    ) -> Operation[list[Result]]:
+        """Wait until every process got where `verb` leads. To be called before the request is made."""
+        operation: Operation[list[Result]] = Operation()
+        awaiting = Awaiting(verb, ids)
+
+        def finish() -> bool:
+            if awaiting.done:
+                later = [Result(id_, fault, detail) for id_, fault, detail in awaiting.results]
+                operation.resolve([*immediate, *later])
+            return awaiting.done
+
+        def hear(notice: n.Notice) -> bool:
+            awaiting.hear(notice)
+            return finish()
+
+        if not finish():
+            self._join(operation, hear)
+        return operation
+
+    def for_plan(self, plan: Plan, running: frozenset[ProcessId]) -> Operation[Plan]:
+        """Wait until what a plan removes is gone and what it restarts is on its way up again.
+
+        `running`: the processes that were up when the plan was made; only these can be waited for.
+        """
+        operation: Operation[Plan] = Operation()
+        groups = set(plan.removed)
+        gone = {id_ for change in plan.changed for id_ in change.removed}
+        restarting = {spec.id for change in plan.changed for spec in change.restart} & running
+        to_change = {change.name for change in plan.changed}
+
+        def overtaken(name: str) -> None:
+            """A later change concerns the group: the last wish wins, and nothing of ours is left to wait for."""
+            groups.discard(name)
+            for waited in (gone, restarting):
+                waited -= {id_ for id_ in waited if id_.group == name}
+
+        def hear(notice: n.Notice) -> bool:
+            match notice:
+                case n.GroupRemoved(name=name):
+                    groups.discard(name)
+                case n.GroupChanged(name=name) if name in to_change:
+                    to_change.discard(name)
+                case n.GroupChanged(name=name):
+                    overtaken(name)
+                case n.ProcessRemoved(id=id_):
+                    gone.discard(id_)
+                    restarting.discard(id_)
+                case n.ProcessStopped(id=id_, restarts=False):
+                    restarting.discard(id_)
+                case n.ProcessStarting(id=id_) | n.ProcessFatal(id=id_) | n.ProcessUnknown(id=id_):
+                    restarting.discard(id_)
+                case n.DaemonStopping():
+                    restarting.clear()
+            return finish()
+
+        def finish() -> bool:
+            if groups or gone or restarting:
+                return False
+            operation.resolve(plan)
+            return True
+
+        if not finish():
+            self._join(operation, hear)
+        return operation
+
+
+def refused(id_: ProcessId, fault: Fault, detail: str = "") -> Result:
+    """Return a result that is a fault; its detail is the process's name unless there is more to say."""
+    return Result(id_, fault, detail or id_.namespec)

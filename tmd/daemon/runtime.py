@@ -1,0 +1,227 @@
+"""The runtime: turns the crank. Feeds the core what happened and performs what it answers, on one thread.
+
+Inputs are taken one at a time and run to completion; what performing an effect brings about (a pid, a refused
+spawn) is the next input, never a call back into the core. Spawns are spread over turns of the loop, so that a
+thousand programs to start never keep a client waiting.
+"""
+
+import signal
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from tmd.config.settings import Settings
+from tmd.core import effects as e
+from tmd.core import inputs as i
+from tmd.core import notices as n
+from tmd.core.overseer import Overseer
+from tmd.daemon.bus import Bus, Told
+from tmd.daemon.ledger import Ledger
+from tmd.daemon.lives import ChannelKey, Lives
+from tmd.daemon.logbook import Logbook
+from tmd.daemon.mainlog import MainLog
+from tmd.daemon.operations import Waiting
+from tmd.daemon.surface import ProcessView
+from tmd.posix import children
+from tmd.posix.drain import Drain, Transformed
+from tmd.posix.loop import ChildEvent, Loop, Timer
+from tmd.wire.names import ProcessId
+
+SPAWN_BUDGET_S = 0.01
+"""how long one turn of the loop may go on spawning"""
+
+
+class Runtime:
+    """The overseer with hands: everything the daemon does for its processes."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        loop: Loop,
+        drain: Drain,
+        mainlog: MainLog,
+        logbook: Logbook,
+        lives: Callable[["Runtime"], Lives],
+        wall: Callable[[], float],
+        halted: Callable[[], None],
+    ) -> None:
+        self.settings = settings
+        self.loop, self.drain, self.mainlog, self.logbook = loop, drain, mainlog, logbook
+        self.overseer = Overseer()
+        self.ledger = Ledger()
+        self.waiting = Waiting()
+        self.bus = Bus(loop.now, wall, mainlog.error)
+        self.lives = lives(self)
+        self._wall = wall
+        self._halted = halted
+        self._inbox: deque[i.OverseerInput] = deque()
+        self._feeding = False
+        self._timers: dict[ProcessId, Timer] = {}
+        self._spawns: deque[e.Spawn] = deque()
+        self._spawning_soon = False
+        self.bus.subscribe(self.ledger.hear)
+        self.bus.subscribe(self._keep_house)
+        self.bus.subscribe(self.waiting.hear)
+
+    # --- the crank --------------------------------------------------------------------------------------------
+
+    def feed(self, input_: i.OverseerInput) -> None:
+        """Give the core an input and perform all that follows from it."""
+        self._inbox.append(input_)
+        if self._feeding:
+            return
+        self._feeding = True
+        try:
+            self._turn()
+            self._spawn_some()
+        finally:
+            self._feeding = False
+
+    def tell(self, id_: ProcessId, input_: i.ProcessInput) -> None:
+        """Give one process an input."""
+        self.feed(i.ForProcess(id_, input_))
+
+    def _turn(self) -> None:
+        while self._inbox:
+            for effect in self.overseer.step(self._inbox.popleft(), self.loop.now()):
+                self._perform(effect)
+
+    def _perform(self, effect: e.Effect) -> None:
+        match effect:
+            case e.Tell(notice=notice):
+                self.bus.publish(notice)
+            case e.Log(level=level, text=text):
+                self.mainlog.log(level, text)
+            case e.Arm(id=id_, epoch=epoch, at=at):
+                self._arm(id_, epoch, at)
+            case e.Spawn():
+                self._spawns.append(effect)
+            case e.SendSignal():
+                self._send(effect)
+            case e.ArmOverseer(token=token, at=at):
+                self.loop.call_at(at, partial(self.feed, i.LevelDue(token)))
+            case e.Halt():
+                self.loop.call_soon(self._halted)
+
+    def _arm(self, id_: ProcessId, epoch: int, at: float) -> None:
+        if earlier := self._timers.get(id_):
+            earlier.cancel()
+        self._timers[id_] = self.loop.call_at(at, partial(self.tell, id_, i.TimerFired(epoch)))
+
+    def _send(self, effect: e.SendSignal) -> None:
+        life = self.lives.get(effect.id)
+        if life is None or life.pid != effect.pid:
+            return  # reaped already: the number may belong to a stranger by now
+        try:
+            children.send_signal(effect.pid, effect.signum, effect.whole_group)
+        except OSError as why:
+            name = signal.Signals(effect.signum).name if effect.signum in signal.valid_signals() else effect.signum
+            reason = f"cannot send {name} to pid {effect.pid}: {why.strerror}"
+            self.mainlog.critical(f"unknown problem killing {effect.id.process} ({effect.pid}): {reason}")
+            self._inbox.append(i.ForProcess(effect.id, i.SignalFailed(effect.signum, reason)))
+
+    def _spawn_some(self) -> None:
+        """Spawn what waits, for as long as a turn may take; the rest follows in later turns."""
+        until = self.loop.now() + SPAWN_BUDGET_S
+        while self._spawns:
+            self._spawn(self._spawns.popleft())
+            self._turn()
+            if self._spawns and self.loop.now() > until:
+                if not self._spawning_soon:
+                    self._spawning_soon = True
+                    self.loop.call_soon(self._spawn_later)
+                return
+
+    def _spawn_later(self) -> None:
+        self._spawning_soon = False
+        self._feeding = True
+        try:
+            self._spawn_some()
+        finally:
+            self._feeding = False
+
+    def _spawn(self, effect: e.Spawn) -> None:
+        try:
+            pid = self.lives.spawn(effect.spec, self.settings.serverurl)
+        except children.SpawnRefused as refusal:
+            self._inbox.append(i.ForProcess(effect.id, i.SpawnFailed(refusal.reason, transient=refusal.transient)))
+        else:
+            self._inbox.append(i.ForProcess(effect.id, i.Spawned(pid)))
+
+    # --- what happens outside ---------------------------------------------------------------------------------
+
+    def ended(self, id_: ProcessId, status: i.ExitStatus) -> None:
+        """A process is gone and its output is in."""
+        self.tell(id_, i.Exited(status))
+
+    def child_event(self, event: ChildEvent) -> None:
+        """The kernel told something about a child."""
+        id_ = self.lives.child_event(event)
+        if event.kind == "exited":
+            if id_ is None:
+                how = f"exit status {event.code}" if event.code is not None else f"terminated by signal {event.signal}"
+                self.mainlog.info(f"reaped unknown pid {event.pid} ({how})")
+        elif id_ is not None:
+            self.tell(id_, i.Paused() if event.kind == "stopped" else i.Resumed())
+
+    def heard(self, key: object, transformed: Transformed) -> None:
+        """Output that somebody wants to see."""
+        if not isinstance(key, ChannelKey):
+            return
+        if transformed.said:
+            self.bus.publish(n.ProcessSaid(key.id, key.pid, key.channel, transformed.said))
+        for text in transformed.communicated:
+            self.bus.publish(n.ProcessCommunicated(key.id, key.pid, key.channel, text))
+
+    def dropped(self, target: str, count: int, reason: str) -> None:
+        """The drain could not keep some bytes."""
+        self.mainlog.warn(f"cannot write log '{target}': {reason} ({count} bytes dropped)")
+        self.bus.publish(n.LogDropped(target, count, reason))
+
+    def _keep_house(self, told: Told) -> None:
+        match told.notice:
+            case n.ProcessAdded(id=id_):
+                if member := self.overseer.member(id_):
+                    self.logbook.assign(member.spec)
+            case n.GroupChanged(name=name):
+                if group := self.overseer.groups.get(name):
+                    for spec in group.spec.processes:
+                        self.logbook.assign(spec)
+                        self.lives.retarget(spec)
+            case n.ProcessRemoved(id=id_):
+                self.logbook.forget(id_)
+                self.lives.forget(id_)
+                if timer := self._timers.pop(id_, None):
+                    timer.cancel()
+
+    # --- what is to be seen -----------------------------------------------------------------------------------
+
+    def view(self, id_: ProcessId) -> ProcessView | None:
+        """Return one process as clients may see it."""
+        member = self.overseer.member(id_)
+        if member is None:
+            return None
+        process = member.process
+        return ProcessView(
+            id=id_,
+            spec=member.spec,
+            state=process.state,
+            pid=process.pid,
+            start=self.ledger.start(id_),
+            stop=self.ledger.stop(id_),
+            now=self._wall(),
+            spawnerr=process.spawnerr,
+            exitstatus=process.exitstatus,
+            stdout_logfile=self.logbook.path(id_, "stdout"),
+            stderr_logfile=self.logbook.path(id_, "stderr"),
+            paused=process.paused,
+            starts=process.starts,
+            stopped_by_hand=process.stopped_by_hand,
+        )
+
+    def close(self) -> None:
+        """Let go of everything; what still runs is left alone."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self.lives.close()

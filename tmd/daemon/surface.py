@@ -1,0 +1,208 @@
+"""What the floor above may ask of the daemon: the whole surface, nothing behind it.
+
+Everything here is called on the loop's thread and answers at once. What takes time returns an `Operation`.
+Refusals are `RpcFault`. The runtime implements this; handlers and extensions see nothing else.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import msgspec
+
+from tmd.config.plan import Plan
+from tmd.config.settings import GroupSpec, ProcessSpec, ServerSpec, Settings
+from tmd.wire.faults import Fault, RpcFault
+from tmd.wire.names import ProcessId
+from tmd.wire.states import DaemonState, ProcessState
+
+Channel = Literal["stdout", "stderr"]
+T = TypeVar("T")
+
+
+class Operation(Generic[T]):
+    """An accepted request until its outcome. Resolved exactly once, by a value or an `RpcFault`."""
+
+    def __init__(self) -> None:
+        self.done = False
+        self.value: T | None = None
+        self.fault: RpcFault | None = None
+        self._callbacks: list[Callable[[Operation[T]], None]] = []
+
+    def resolve(self, value: T) -> None:
+        """Give the outcome; a second outcome is ignored."""
+        self._settle(value, None)
+
+    def refuse(self, fault: RpcFault) -> None:
+        """Give a fault as the outcome."""
+        self._settle(None, fault)
+
+    def then(self, callback: "Callable[[Operation[T]], None]") -> None:
+        """Call `callback(self)` once there is an outcome: now if there is one already."""
+        if self.done:
+            callback(self)
+        else:
+            self._callbacks.append(callback)
+
+    def _settle(self, value: T | None, fault: RpcFault | None) -> None:
+        if self.done:
+            return
+        self.done, self.value, self.fault = True, value, fault
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback(self)
+
+
+def completed(value: T) -> Operation[T]:
+    """Return an operation that already has its outcome."""
+    operation: Operation[T] = Operation()
+    operation.resolve(value)
+    return operation
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of a request for one process. `fault` is `Fault.SUCCESS` when it worked."""
+
+    id: ProcessId
+    fault: Fault = Fault.SUCCESS
+    detail: str = ""
+
+
+class ProcessView(msgspec.Struct, frozen=True):
+    """One process as clients may see it now. Times are epoch seconds, 0 for never."""
+
+    id: ProcessId
+    spec: ProcessSpec
+    state: ProcessState
+    pid: int
+    start: float
+    stop: float
+    now: float
+    spawnerr: str
+    exitstatus: int
+    stdout_logfile: str
+    """the real path, also for an AUTO log; empty when there is none"""
+    stderr_logfile: str
+    paused: bool
+    starts: int
+    """spawns since it was added"""
+    stopped_by_hand: bool
+
+
+class GroupView(msgspec.Struct, frozen=True):
+    """One active group; processes in configured order."""
+
+    spec: GroupSpec
+    processes: tuple[ProcessId, ...]
+
+
+class DaemonSurface(Protocol):
+    """The daemon as a handler sees it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force (identifier, logfile, servers...)."""
+
+    @property
+    def available(self) -> Settings:
+        """The settings last read; `add_group` takes from these."""
+
+    @property
+    def state(self) -> DaemonState:
+        """RUNNING, RESTARTING or SHUTDOWN."""
+
+    @property
+    def pid(self) -> int:
+        """The daemon's pid."""
+
+    @property
+    def config_path(self) -> str:
+        """The configuration file that the next reread reads."""
+
+    def groups(self) -> Sequence[GroupView]:
+        """Return the active groups in (priority, name) order."""
+
+    def group(self, name: str) -> GroupView | None:
+        """Return one active group."""
+
+    def view(self, id: ProcessId) -> ProcessView | None:  # noqa: A002
+        """Return one process."""
+
+    def views(self) -> Sequence[ProcessView]:
+        """Return all processes, sorted by group name, then process name."""
+
+    # Each of these takes ids that exist. Processes already where they should be get ALREADY_STARTED or NOT_RUNNING;
+    # NO_FILE, NOT_EXECUTABLE, SPAWN_ERROR and ABNORMAL_TERMINATION as in the contract. Results: those known at once
+    # first, then in order of completion.
+
+    def start(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
+        """Start processes in the order given."""
+
+    def stop(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
+        """Stop processes: falling priority, each level awaited; within a level all at once."""
+
+    def restart_processes(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
+        """Stop what runs and start all; goes on whatever becomes of the client."""
+
+    def signal(self, ids: Sequence[ProcessId], signum: int) -> list[Result]:
+        """Send a signal. STOP, CONT and TSTP go to the whole POSIX process group, others to the process."""
+
+    def send_stdin(self, id: ProcessId, data: bytes) -> None:  # noqa: A002
+        """Queue bytes for a stdin, never blocking: taken whole, or refused (NOT_RUNNING, NO_FILE, FAILED)."""
+
+    def remote_event(self, kind: str, data: str) -> None:
+        """Publish `RemoteCommunicated`."""
+
+    def clear_logs(self, ids: Sequence[ProcessId]) -> Operation[list[Result]]:
+        """Empty the logs of processes, running or not."""
+
+    def clear_main_log(self) -> Operation[bool]:
+        """Empty the daemon's own log. NO_FILE, FAILED."""
+
+    def main_logfile(self) -> str | None:
+        """Return the path of the daemon's own log, None when it has no file."""
+
+    # Configuration.
+
+    def reread(self, path: str | None = None) -> Plan:
+        """Read the configuration (another file from now on, if named); change no process. Faults with CANT_REREAD."""
+
+    def update(self, names: Sequence[str] = ()) -> Operation[Plan]:
+        """Apply what was last read, to the named groups or all; touches what differs and nothing else.
+
+        Resolves with what was done once removed and restarted processes are where they belong. BAD_NAME.
+        """
+
+    def reload(self) -> Operation[Plan | None]:
+        """SIGHUP by request: native dialect, reread and update; Supervisor dialect, `restart` (resolves with None)."""
+
+    def add_group(self, name: str) -> None:
+        """Activate an available group. ALREADY_ADDED, BAD_NAME."""
+
+    def remove_group(self, name: str) -> None:
+        """Remove an active group whose processes are all at rest. STILL_RUNNING, BAD_NAME."""
+
+    def shutdown(self) -> None:
+        """Stop everything in order and end."""
+
+    def restart(self) -> None:
+        """Stop everything in order, read everything anew, start again; same pid. CANT_REREAD if the file is broken."""
+
+    # Service to handlers.
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back on the loop after a delay; returns a function that cancels."""
+
+    def in_worker(self, work: Callable[[], T]) -> Operation[T]:
+        """Run something that may block on a worker thread. An OSError or RpcFault it raises becomes a fault."""
+
+    def log_trace(self, text: str) -> None:
+        """Write a line about a request to the daemon's log (level TRAC)."""
+
+    def log_error(self, text: str) -> None:
+        """Write an ERRO line, for a handler that raised what it should not."""
+
+    def figures(self) -> dict[str, Any]:
+        """Return the daemon's own counters (wake-ups, loop errors, dropped log bytes...)."""
+
+    def servers(self) -> Sequence[ServerSpec]:
+        """Return the listeners that are open."""

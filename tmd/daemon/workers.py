@@ -1,0 +1,69 @@
+"""A few threads for work that may block; results come back on the loop.
+
+Threads are started when there is work and end with the daemon. They hold no state of it: what they run is a
+closure over values, what they return is posted.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from tmd.daemon.surface import Operation
+from tmd.wire.faults import Fault, RpcFault
+
+T = TypeVar("T")
+_Job = tuple[Callable[[], Any], Operation[Any]]
+
+
+class Workers:
+    """At most `count` threads; `post` hands a callback to the loop and may refuse after its end."""
+
+    def __init__(self, post: Callable[[Callable[[], None]], None], count: int = 2) -> None:
+        self._post = post
+        self._count = count
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._busy = 0
+
+    def run(self, work: Callable[[], T]) -> Operation[T]:
+        """Run `work` on a thread; an OSError or RpcFault of its becomes the operation's fault."""
+        operation: Operation[T] = Operation()
+        self._busy += 1
+        operation.then(lambda _: self._free())
+        if len(self._threads) < min(self._count, self._busy):
+            thread = threading.Thread(target=self._work, name="tmd-worker", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._jobs.put((work, operation))
+        return operation
+
+    def close(self) -> None:
+        """Let the threads end once their present job is done."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join(timeout=1.0)
+
+    def _free(self) -> None:
+        self._busy -= 1
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            work, operation = job
+            try:
+                settle = partial(operation.resolve, work())
+            except RpcFault as fault:
+                settle = partial(operation.refuse, fault)
+            except OSError as why:
+                settle = partial(operation.refuse, RpcFault(Fault.FAILED, str(why)))
+            except Exception as why:  # noqa: BLE001 - the border of a thread: the waiting client must get an answer
+                settle = partial(operation.refuse, RpcFault(Fault.FAILED, f"{type(why).__name__}: {why}"))
+            self._answer(settle)
+
+    def _answer(self, callback: Callable[[], None]) -> None:
+        try:
+            self._post(callback)
+        except RuntimeError:
+            return  # the loop has ended: nobody is left to be told

@@ -1,0 +1,104 @@
+"""Who may ask: Basic authentication, and on TCP the rules that keep web pages of others out.
+
+A browser sends the credentials it has for us by itself, whichever page makes it ask. So a request that a page of
+another origin caused is refused even with the right password; and without a password the Host must be a name that
+an attacker cannot make point here (DNS rebinding): an address, this machine, or a single word, which no public
+name is. Programs (xmlrpc.client, curl, exporters) send no Origin and are not concerned.
+"""
+
+import binascii
+from collections.abc import Callable
+
+from tmd.config.settings import ServerSpec
+from tmd.http.protocol import Head
+from tmd.http.replies import Reply, error
+
+_SHA = "{SHA}"
+
+
+class Gate:
+    """Decides on heads of requests to one listener. `hostname`: what this machine calls itself."""
+
+    def __init__(self, spec: ServerSpec, hostname: str) -> None:
+        self._tcp = spec.family == "inet"
+        self._known_hosts = {"localhost", hostname.lower(), spec.host.lower()} - {""}
+        self._check = _password_check(spec.username, spec.password or "") if spec.username else None
+
+    def refusal(self, head: Head) -> Reply | None:
+        """Return the reply to a request that must not go on, None for one that may."""
+        if self._tcp:
+            refused = self._foreign(head)
+            if refused:
+                return error(403, refused, close=True)
+        if self._check is not None and not self._authorized(head, self._check):
+            return error(401, headers=(("WWW-Authenticate", 'Basic realm="default"'),), close=True)
+        return None
+
+    def _foreign(self, head: Head) -> str:
+        host = head.headers.get("host")
+        origin = head.headers.get("origin")
+        if origin is not None and _authority(origin.partition("://")[2]) != _authority(host or ""):
+            return "Requests of other origins are refused"
+        if head.method != "GET" and head.headers.get("sec-fetch-site", "") in ("cross-site", "same-site"):
+            return "Requests of other sites are refused"
+        if self._check is None and host is not None and not self._is_known(_authority(host)[0]):
+            return "This server does not go by that name (without a password only addresses and local names are taken)"
+        return ""
+
+    def _is_known(self, name: str) -> bool:
+        return name in self._known_hosts or "." not in name or _is_address(name)
+
+    @staticmethod
+    def _authorized(head: Head, check: Callable[[bytes, bytes], bool]) -> bool:
+        scheme, _, rest = head.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "basic":
+            return False
+        try:
+            decoded = binascii.a2b_base64(rest.strip().encode("latin-1"))
+        except ValueError:
+            return False
+        username, colon, password = decoded.partition(b":")
+        return bool(colon) and check(username, password)
+
+
+def _password_check(username: str, password: str) -> Callable[[bytes, bytes], bool]:
+    """Return the comparison with one pair of name and password, in constant time."""
+    # Both bring OpenSSL into memory: nobody without a password should carry that.
+    from hmac import compare_digest  # noqa: PLC0415
+
+    known_name = username.encode()
+    if password.startswith(_SHA):
+        from hashlib import sha1  # noqa: PLC0415
+
+        known_digest = password[len(_SHA) :].encode()
+
+        def check_digest(name: bytes, secret: bytes) -> bool:
+            right_name = compare_digest(name, known_name)
+            digest = sha1(secret, usedforsecurity=False).hexdigest().encode()
+            return compare_digest(digest, known_digest) and right_name
+
+        return check_digest
+
+    known_secret = password.encode()
+
+    def check_clear(name: bytes, secret: bytes) -> bool:
+        right_name = compare_digest(name, known_name)
+        return compare_digest(secret, known_secret) and right_name
+
+    return check_clear
+
+
+def _authority(text: str) -> tuple[str, str]:
+    """Return (host, port) of `host[:port]`; the ports that schemes imply count as none."""
+    text = text.strip().lower()
+    host, colon, port = text.rpartition(":")
+    if not colon or "]" in port:
+        host, port = text, ""
+    return host.strip("[]").rstrip("."), "" if port in ("80", "443") else port
+
+
+def _is_address(name: str) -> bool:
+    if ":" in name:
+        return all(character in "0123456789abcdef:.%" for character in name)
+    numbers = name.split(".")
+    return len(numbers) == 4 and all(number.isascii() and number.isdigit() for number in numbers)

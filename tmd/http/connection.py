@@ -1,0 +1,386 @@
+"""One connection on the loop: reads requests, writes replies, keeps its deadlines. Never blocks, holds no thread.
+
+One request at a time: what a client sends ahead waits in the reader, and beyond a bound in the kernel. A client that
+hangs up abandons its answer, never what it asked for. A client that is slow costs a descriptor and nothing else;
+one that stops in the middle of a request, or no longer reads, is cut off after a while.
+"""
+
+import select
+import socket
+from collections import deque
+from typing import Protocol
+
+from tmd.http.exchange import HttpExchange, HttpStream
+from tmd.http.protocol import Head, Malformed, Reader, Request
+from tmd.http.replies import HeadWriter, Reply, error
+from tmd.posix.loop import Loop, Timer
+
+HEAD_S = 10.0
+"""from the first byte of a request to the end of its head"""
+BODY_S = 30.0
+"""from the end of the head to the end of the body"""
+UNREAD_S = 60.0
+"""a client that takes nothing of a reply for so long is cut off; streams have a rule of their own"""
+LINGER_S = 2.0
+"""how long a connection that is over goes on swallowing, so that the last reply is not lost to a reset"""
+
+RECEIVE_BYTES = 64 * 1024
+AHEAD_BYTES = 64 * 1024
+"""taken in ahead of a reply that is not there yet"""
+UNSENT_BYTES = 256 * 1024
+"""with so much unsent no further request is begun"""
+SEND_AT_ONCE_BYTES = 1024 * 1024
+"""sent in one turn of the loop"""
+
+
+class Owner(Protocol):
+    """What a connection needs of the server it belongs to."""
+
+    head_writer: HeadWriter
+
+    def refusal(self, head: Head) -> Reply | None:
+        """Return the reply to a request that is not let in."""
+
+    def answer(self, exchange: HttpExchange) -> None:
+        """Answer a request."""
+
+    def used(self, connection: "Connection") -> None:
+        """A whole request has come."""
+
+    def closed(self, connection: "Connection") -> None:
+        """The connection is over."""
+
+
+class Connection:
+    """A client's connection; owns its socket."""
+
+    def __init__(self, loop: Loop, sock: socket.socket, owner: Owner) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._owner = owner
+        self._reader = Reader()
+        self._unsent: deque[memoryview] = deque()
+        self._unsent_bytes = 0
+        self._progress_at = 0.0
+        self._exchange: HttpExchange | None = None
+        self._stream: HttpStream | None = None
+        self._interest = (False, False)
+        self._advancing = False
+        self._no_more_input = False
+        self._closing = False
+        self._lingering = False
+        self._finishing = False
+        self._closed = False
+        self._read_timer: Timer | None = None
+        self._reading = "idle"
+        self._write_timer: Timer | None = None
+        self._watch()
+
+    @property
+    def busy(self) -> bool:
+        """A request is being answered, or its answer is on the way."""
+        return self._exchange is not None or self._stream is not None or bool(self._unsent)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What was written and has not gone out."""
+        return self._unsent_bytes
+
+    @property
+    def stalled_s(self) -> float:
+        """For how long nothing has gone out although something should."""
+        return self._loop.now() - self._progress_at if self._unsent else 0.0
+
+    def close(self) -> None:
+        """End it now, whatever is unsent; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._set_read_timer("idle")
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+        self._loop.unwatch(self._fd)
+        self._sock.close()
+        self._unsent.clear()
+        self._unsent_bytes = 0
+        self._exchange = None
+        stream, self._stream = self._stream, None
+        self._owner.closed(self)
+        if stream is not None:
+            stream.gone()
+
+    def finish(self) -> None:
+        """Answer what has come, then end."""
+        self._finishing = True
+        if not self._closed and not self.busy:
+            self._on_readable()
+        if not self._closed and not self.busy:
+            self.close()
+
+    # --- reading ----------------------------------------------------------------------------------------------
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._sock.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if not data:
+            self._on_end_of_input()
+        elif not (self._lingering or self._closing or self._stream):
+            self._reader.feed(data)
+            self._advance()
+
+    def _on_end_of_input(self) -> None:
+        """The client has no more to say; it may still want to hear."""
+        self._no_more_input = True
+        if self._lingering or self._stream or not self.busy or self._hung_up():
+            self.close()
+            return
+        self._watch()
+
+    def _hung_up(self) -> bool:
+        poll = select.poll()
+        poll.register(self._fd, 0)
+        return bool(poll.poll(0))
+
+    def _advance(self) -> None:
+        """Take up what has been read, as far as it may be taken up now."""
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while not self._closed and self._exchange is None and not self._closing and self._take_next():
+                pass
+        finally:
+            self._advancing = False
+        if self._closed:
+            return
+        held_back = self._exchange or self._closing or self._unsent_bytes >= UNSENT_BYTES
+        self._set_read_timer("idle" if held_back else self._reader.within)
+        if self._no_more_input and not self.busy and not self._closing:
+            self._end()
+            return
+        self._watch()
+
+    def _take_next(self) -> bool:
+        """Take up the next event; False when there is none, or when it has to wait."""
+        if self._unsent_bytes >= UNSENT_BYTES:
+            return False
+        match self._reader.next_event():
+            case None:
+                return False
+            case Head() as head:
+                refusal = self._owner.refusal(head)
+                if refusal is not None:
+                    self._write_reply(refusal, head, keep=False)
+                    self._end()
+                elif head.expects_continue and head.length:
+                    self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            case Request(head=head, body=body):
+                self._set_read_timer("idle")
+                self._exchange = exchange = HttpExchange(self, head, body)
+                self._owner.used(self)
+                self._owner.answer(exchange)
+            case Malformed(status=0):
+                self.close()
+            case Malformed(status=status, reason=reason):
+                self._write_reply(error(status, reason), None, keep=False)
+                self._end()
+        return True
+
+    def _set_read_timer(self, reading: str) -> None:
+        """Arm the deadline of the part of a request that the client is in; once per part."""
+        if reading == self._reading:
+            return
+        self._reading = reading
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
+        if reading != "idle":
+            self._read_timer = self._loop.call_later(HEAD_S if reading == "head" else BODY_S, self.close)
+
+    # --- answering --------------------------------------------------------------------------------------------
+
+    def answer(self, exchange: HttpExchange, reply: Reply) -> None:
+        """Send the reply to the request that is being answered; to another, do nothing."""
+        if exchange is not self._exchange:
+            return
+        self._exchange = None
+        keep = exchange.head.keep_alive and not reply.close and not self._finishing
+        self._write_reply(reply, exchange.head, keep=keep)
+        if not keep:
+            self._end()
+        self._advance()
+
+    def begin_stream(
+        self, exchange: HttpExchange, content_type: str, headers: tuple[tuple[str, str], ...]
+    ) -> HttpStream:
+        """Begin the reply to a request as a stream."""
+        chunked = exchange.head.minor == 1
+        stream = HttpStream(self, chunked=chunked)
+        if exchange is not self._exchange:
+            self._loop.call_soon(stream.gone)
+            return stream
+        self._exchange, self._stream = None, stream
+        if chunked:
+            headers = (*headers, ("Transfer-Encoding", "chunked"))
+        connection = "" if chunked else "close"
+        self._send(
+            self._owner.head_writer.write(200, headers, content_type=content_type, length=None, connection=connection)
+        )
+        return stream
+
+    def write_stream(self, stream: HttpStream, data: bytes) -> None:
+        """Send bytes of a stream, framed already."""
+        if stream is self._stream:
+            self._send(data)
+
+    def end_stream(self, stream: HttpStream) -> None:
+        """End a stream in order; the connection with it."""
+        if stream is self._stream:
+            self._stream = None
+            self._end()
+            stream.gone()
+
+    def _write_reply(self, reply: Reply, head: Head | None, *, keep: bool) -> None:
+        connection = "" if keep and (head is None or head.minor == 1) else "Keep-Alive" if keep else "close"
+        top = self._owner.head_writer.write(
+            reply.status,
+            reply.headers,
+            content_type=reply.content_type,
+            length=len(reply.body),
+            connection=connection,
+        )
+        if head is not None and head.method == "HEAD":
+            self._send(top)
+        elif len(reply.body) < RECEIVE_BYTES:
+            self._send(top + reply.body)
+        else:
+            self._send(top)
+            self._send(reply.body)
+
+    def _end(self) -> None:
+        """No further request: close as soon as everything is out."""
+        if self._closed:
+            return
+        self._closing = True
+        self._set_read_timer("idle")
+        if self._unsent:
+            self._guard_unread()
+            self._watch()
+        elif self._finishing:
+            self._swallow()
+            self.close()
+        elif self._no_more_input:
+            self.close()
+        elif not self._lingering:
+            self._linger()
+
+    def _swallow(self) -> None:
+        """Take what is still unread: closing over it would make the kernel reset the connection, reply and all."""
+        try:
+            self._sock.recv(RECEIVE_BYTES)
+        except OSError:
+            return
+
+    def _linger(self) -> None:
+        self._lingering = True
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.close()
+            return
+        self._read_timer = self._loop.call_later(LINGER_S, self.close)
+        self._watch()
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def _send(self, data: bytes) -> None:
+        if self._closed or not data:
+            return
+        sent = 0
+        if not self._unsent:
+            self._progress_at = self._loop.now()
+            try:
+                sent = self._sock.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self._break()
+                return
+        if sent < len(data):
+            self._unsent.append(memoryview(data)[sent:])
+            self._unsent_bytes += len(data) - sent
+            self._watch()
+            if self._stream is None:
+                self._guard_unread()
+
+    def _break(self) -> None:
+        """The client is gone. Closing waits for the next turn: whoever wrote is in the middle of something."""
+        self._loop.call_soon(self.close)
+
+    def _on_writable(self) -> None:
+        room = SEND_AT_ONCE_BYTES
+        while self._unsent and room > 0:
+            piece = self._unsent[0]
+            try:
+                sent = self._sock.send(piece)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.close()
+                return
+            self._progress_at = self._loop.now()
+            self._unsent_bytes -= sent
+            room -= sent
+            if sent < len(piece):
+                self._unsent[0] = piece[sent:]
+            else:
+                self._unsent.popleft()
+        if not self._unsent:
+            self._on_all_sent()
+
+    def _on_all_sent(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+            self._write_timer = None
+        self._watch()
+        if self._closing or (self._finishing and not self.busy):
+            self._end()
+        elif self._stream is not None:
+            self._stream.has_room()
+        else:
+            self._advance()
+
+    def _guard_unread(self) -> None:
+        if self._write_timer is None:
+            self._write_timer = self._loop.call_later(UNREAD_S, self._on_unread)
+
+    def _on_unread(self) -> None:
+        self._write_timer = None
+        if not self._unsent:
+            return
+        left_s = UNREAD_S - self.stalled_s
+        if left_s <= 0:
+            self.close()
+        else:
+            self._write_timer = self._loop.call_later(left_s, self._on_unread)
+
+    def _watch(self) -> None:
+        """Tell the loop what is of interest now."""
+        if self._closed:
+            return
+        full = self._exchange is not None and self._reader.waiting > AHEAD_BYTES
+        full = full or (self._unsent_bytes >= UNSENT_BYTES and self._stream is None)
+        interest = (not self._no_more_input and not full, bool(self._unsent))
+        if interest != self._interest:
+            self._interest = interest
+            self._loop.watch(
+                self._fd,
+                readable=self._on_readable if interest[0] else None,
+                writable=self._on_writable if interest[1] else None,
+            )

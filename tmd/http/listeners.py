@@ -1,0 +1,62 @@
+"""All listeners of the daemon: opened together or not at all, drained together, unix sockets removed at the end."""
+
+import socket
+from collections.abc import Callable, Sequence
+
+from tmd.config.settings import ServerSpec
+from tmd.daemon.surface import DaemonSurface
+from tmd.http.server import HttpServer
+from tmd.posix.loop import Loop
+from tmd.posix.sockets import identify, listen_inet, listen_unix, unlink_if_ours
+
+
+class Listeners:
+    """The open HTTP servers."""
+
+    def __init__(self, loop: Loop, specs: Sequence[ServerSpec], daemon: DaemonSurface) -> None:
+        self._servers: list[HttpServer] = []
+        self._paths: dict[str, tuple[int, int] | None] = {}
+        try:
+            for spec in specs:
+                self._servers.append(HttpServer(loop, self._listen(spec), spec, daemon))
+        except BaseException:
+            self.close()
+            raise
+
+    def drain(self, deadline_s: float, done: Callable[[], None]) -> None:
+        """Take no more connections, let replies go out, then call `done` once."""
+        waiting = len(self._servers)
+        if not waiting:
+            done()
+            return
+
+        def one_is_dry() -> None:
+            nonlocal waiting
+            waiting -= 1
+            if not waiting:
+                done()
+
+        for server in self._servers:
+            server.drain(deadline_s, one_is_dry)
+
+    def close(self) -> None:
+        """Close everything and remove the unix sockets that are still ours."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        for path, identity in self._paths.items():
+            if identity is not None:
+                unlink_if_ours(path, identity)
+        self._paths.clear()
+
+    def _listen(self, spec: ServerSpec) -> socket.socket:
+        if spec.family == "inet":
+            return listen_inet(spec.host, spec.port)
+        listener = listen_unix(spec.file, spec.chmod, spec.owner_uid, spec.owner_gid)
+        self._paths[spec.file] = identify(spec.file)
+        return listener
+
+
+def open_servers(loop: Loop, specs: Sequence[ServerSpec], daemon: DaemonSurface) -> Listeners:
+    """Open all listeners; raises `SocketInUse` or OSError with none left open."""
+    return Listeners(loop, specs, daemon)

@@ -1,0 +1,155 @@
+"""XML-RPC calls: from a method's name and values to an answer, now or later.
+
+A method is looked up in the table and nowhere else; a name that is not in it reaches nothing. Arguments are counted
+and typed by the table before a handler sees them. What the handlers do is not known here.
+"""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+from tmd.daemon.surface import DaemonSurface, Operation
+from tmd.http.decode import BadRequest, decode_call
+from tmd.http.encode import encode_fault, encode_response
+from tmd.http.replies import Exchange, Reply, error
+from tmd.wire.faults import Fault, RpcFault
+from tmd.wire.methods import METHODS, Method, Param
+from tmd.wire.states import DaemonState
+
+MAX_ECHO = 200
+"""characters of a caller's own text that a fault repeats"""
+
+Handler = Callable[..., Any]
+"""Takes the bound arguments; returns a value or a `Pending`; raises `RpcFault`."""
+
+
+class Pending(NamedTuple):
+    """An answer that comes later: `convert` makes the value, or raises the fault, out of the outcome."""
+
+    operation: Operation[Any]
+    convert: Callable[[Any], Any]
+
+    def outcome(self) -> Any:
+        """Return the value or raise the fault; the operation is done."""
+        if self.operation.fault is not None:
+            raise self.operation.fault
+        return self.convert(self.operation.value)
+
+
+class NilForText(Exception):
+    """A nil where a name belongs: Supervisor answers that with HTTP 500, not with a fault."""
+
+
+def shorten(text: str) -> str:
+    """Return a caller's text as a fault may repeat it."""
+    return text if len(text) <= MAX_ECHO else f"{text[:MAX_ECHO]}..."
+
+
+def bind(method: Method, params: Sequence[Any]) -> list[Any]:
+    """Return the arguments a handler gets, defaults filled in, or raise INCORRECT_PARAMETERS."""
+    bound = [_typed(param, value) for param, value in zip(method.params, params, strict=False)]
+    bound.extend(param.default for param in method.params[len(params) :])
+    return bound
+
+
+def _typed(param: Param, value: Any) -> Any:
+    if param.loose:
+        return value
+    match param.type:
+        case "string":
+            return _text(value)
+        case "int":
+            return _integer(value)
+        case "boolean":
+            if value is None or isinstance(value, int | str):
+                return bool(value)
+        case "array":
+            if isinstance(value, list):
+                return value
+    raise RpcFault(Fault.INCORRECT_PARAMETERS)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None:
+        raise NilForText
+    if not isinstance(value, bytes):
+        _refuse()
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        _refuse()
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int | float | str):
+        _refuse()
+    try:
+        return int(value)
+    except (ValueError, OverflowError):
+        _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise RpcFault(Fault.INCORRECT_PARAMETERS)
+
+
+class Rpc:
+    """Answers calls. `handlers` has exactly the methods of the table."""
+
+    def __init__(self, daemon: DaemonSurface, handlers: Mapping[str, Handler]) -> None:
+        self._daemon = daemon
+        self._handlers = handlers
+
+    def call(self, name: str, params: Sequence[Any]) -> Any:
+        """Return the value of a call or a `Pending`; raises `RpcFault`."""
+        method = METHODS.get(name)
+        handler = self._handlers.get(name)
+        if method is None or handler is None:
+            raise RpcFault(Fault.UNKNOWN_METHOD)
+        if not method.required <= len(params) <= len(method.params):
+            raise RpcFault(Fault.INCORRECT_PARAMETERS)
+        if self._daemon.state < DaemonState.RUNNING and not _allowed_while_stopping(method):
+            raise RpcFault(Fault.SHUTDOWN_STATE)
+        return handler(*bind(method, params))
+
+    def answer(self, exchange: Exchange) -> None:
+        """Answer a POST to the RPC path."""
+        try:
+            call = decode_call(exchange.body)
+        except BadRequest as why:
+            self._daemon.log_trace(f"cannot read XML-RPC request: {why}")
+            exchange.reply(error(400, f"not an XML-RPC request: {why}"))
+            return
+        self._daemon.log_trace(f"XML-RPC method called: {shorten(call.method)}()")
+        self._settle(exchange, call.method, lambda: self.call(call.method, call.params))
+
+    def _settle(self, exchange: Exchange, method: str, produce: Callable[[], Any]) -> None:
+        """Reply with what `produce` returns or raises, once it is there."""
+        try:
+            value = produce()
+            if isinstance(value, Pending):
+                if not value.operation.done:
+                    value.operation.then(lambda _: self._settle(exchange, method, value.outcome))
+                    return
+                value = value.outcome()
+            body = encode_response(value)
+        except RpcFault as fault:
+            self._daemon.log_trace(f"XML-RPC method {shorten(method)}() returned fault: [{fault.code:d}] {fault.text}")
+            body = encode_fault(fault.code, fault.text)
+        except NilForText:
+            exchange.reply(error(500, "nil where a text belongs"))
+            return
+        except Exception:  # noqa: BLE001 - the border of a request: whatever a handler raises ends here
+            self._daemon.log_error(f"XML-RPC method {shorten(method)}() failed: {traceback.format_exc()}")
+            exchange.reply(error(500))
+            return
+        exchange.reply(Reply(200, body, "text/xml"))
+
+
+def _allowed_while_stopping(method: Method) -> bool:
+    """Everything of `supervisor.*` is refused then, but one; of ours, what changes something."""
+    if method.name.startswith("supervisor."):
+        return method.name == "supervisor.sendRemoteCommEvent"
+    return method.access == "read" or method.name.startswith("system.")

@@ -1,0 +1,193 @@
+"""A listener on the loop: accepts, counts and evicts connections.
+
+Over the cap the connection that has been idle for longest goes, so that a flood of idle ones locks nobody out; each
+listener has its own cap, so that a flood on TCP leaves the unix socket alone. Without descriptors left it serves one
+connection at a time from a descriptor kept in reserve, and does not spin.
+"""
+
+import errno
+import os
+import select
+import socket
+from collections.abc import Callable
+
+from tmd.config.settings import ServerSpec
+from tmd.daemon.surface import DaemonSurface
+from tmd.http.connection import Connection
+from tmd.http.exchange import HttpExchange
+from tmd.http.protocol import Head
+from tmd.http.replies import HeadWriter, Reply
+from tmd.http.site import Site
+from tmd.posix.loop import Loop, Timer
+
+MAX_TCP = 512
+MAX_UNIX = 256
+ACCEPT_AT_ONCE = 256
+"""connections taken in one turn of the loop"""
+PAUSE_S = 0.1
+"""before it is tried again to accept without descriptors"""
+
+_NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class HttpServer:
+    """Serves one listening socket, which it owns from now on; what is at the socket's path is not its business."""
+
+    def __init__(self, loop: Loop, listening_socket: socket.socket, spec: ServerSpec, daemon: DaemonSurface) -> None:
+        self.spec = spec
+        self.head_writer = HeadWriter()
+        self._loop = loop
+        self._listener = listening_socket
+        self._listener.setblocking(False)
+        self._fd = listening_socket.fileno()
+        self._cap = MAX_UNIX if spec.family == "unix" else MAX_TCP
+        self._site = Site(spec, daemon, socket.gethostname())
+        # In the order in which they were last used: a dict keeps it, and moving to the end is delete and insert.
+        self._connections: dict[Connection, None] = {}
+        self._reserve = self._open_reserve()
+        self._pause: Timer | None = None
+        self._drained: Callable[[], None] | None = None
+        self._drain_timer: Timer | None = None
+        self.figures = {"accepted": 0, "evicted": 0, "refused": 0, "short_of_descriptors": 0}
+        self._listen()
+
+    def __len__(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
+    # --- ending -----------------------------------------------------------------------------------------------
+
+    def drain(self, deadline_s: float, done: Callable[[], None]) -> None:
+        """Take no more connections, end streams, send the replies that are under way; call `done` once, then.
+
+        Requests that have arrived are answered. At the deadline what is left is cut off. `close` is still to be called.
+        """
+        self._stop_listening()
+        self._drained = done
+        self._drain_timer = self._loop.call_later(deadline_s, self._cut)
+        self._site.followers.end()
+        for connection in list(self._connections):
+            connection.finish()
+        self._check_drained()
+
+    def close(self) -> None:
+        """Close the listener and every connection now; idempotent."""
+        self._stop_listening()
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        self._drained = None
+        for connection in list(self._connections):
+            connection.close()
+        self._listener.close()
+        self._close_reserve()
+
+    def _cut(self) -> None:
+        for connection in list(self._connections):
+            connection.close()
+        self._check_drained()
+
+    def _check_drained(self) -> None:
+        if self._drained is None or self._connections:
+            return
+        done, self._drained = self._drained, None
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+        # In the next turn: `done` may close what is still in the middle of a call.
+        self._loop.call_soon(done)
+
+    # --- what connections ask ---------------------------------------------------------------------------------
+
+    def refusal(self, head: Head) -> Reply | None:
+        """Return the reply to a request that is not let in."""
+        return self._site.refusal(head)
+
+    def answer(self, exchange: HttpExchange) -> None:
+        """Answer a request."""
+        self._site.answer(exchange)
+
+    def used(self, connection: Connection) -> None:
+        """A connection has brought a request: it is the last to be evicted."""
+        if connection in self._connections:
+            del self._connections[connection]
+            self._connections[connection] = None
+
+    def closed(self, connection: Connection) -> None:
+        """A connection is over."""
+        self._connections.pop(connection, None)
+        if self._reserve < 0:
+            self._reserve = self._open_reserve()
+        self._check_drained()
+
+    # --- accepting --------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        self._pause = None
+        self._loop.watch(self._fd, readable=self._on_connections)
+
+    def _stop_listening(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+        self._loop.unwatch(self._fd)
+
+    def _on_connections(self) -> None:
+        for _ in range(ACCEPT_AT_ONCE):
+            try:
+                sock, _address = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as why:
+                if why.errno in _NO_ROOM:
+                    self._on_no_room()
+                    return
+                continue  # the client has gone while it was waiting (accept(2), ECONNABORTED and network errors)
+            self._take(sock)
+
+    def _on_no_room(self) -> None:
+        """No descriptor is left: spend the reserve on whoever waits; without one, rest for a moment."""
+        if not self._somebody_waits():
+            return  # the kernel looks for a free descriptor before it looks for a connection
+        if self._reserve >= 0:
+            self._close_reserve()
+            return  # the listener is still readable: the next turn accepts with the descriptor just set free
+        self.figures["short_of_descriptors"] += 1
+        self._evict()
+        self._loop.unwatch(self._fd)
+        self._pause = self._loop.call_later(PAUSE_S, self._listen)
+
+    def _somebody_waits(self) -> bool:
+        poll = select.poll()
+        poll.register(self._fd, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _take(self, sock: socket.socket) -> None:
+        self.figures["accepted"] += 1
+        if len(self._connections) >= self._cap and not self._evict():
+            self.figures["refused"] += 1
+            sock.close()
+            return
+        sock.setblocking(False)
+        if self.spec.family == "inet":
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._connections[Connection(self._loop, sock, self)] = None
+
+    def _evict(self) -> bool:
+        """Close the connection that has been idle for longest; False when all are being answered."""
+        for connection in self._connections:
+            if not connection.busy:
+                self.figures["evicted"] += 1
+                connection.close()
+                return True
+        return False
+
+    def _open_reserve(self) -> int:
+        try:
+            return os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return -1
+
+    def _close_reserve(self) -> None:
+        if self._reserve >= 0:
+            os.close(self._reserve)
+            self._reserve = -1

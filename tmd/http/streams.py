@@ -1,0 +1,161 @@
+"""Logs as endless replies: `/logtail/<name>[/stdout or /stderr]` and `/mainlogtail`.
+
+First the last 1024 bytes, then what comes, as it is. The files are looked at every `EVERY_S` seconds for as long as
+somebody follows, and not at all otherwise. A follower is sent only as much as its connection takes; the rest waits
+in the file. One that takes nothing for a while and is far behind is dropped.
+"""
+
+import os
+import re
+from collections.abc import Callable
+
+from tmd.daemon.surface import DaemonSurface
+from tmd.http.following import FollowedFile
+from tmd.http.replies import Exchange, Reply, Stream, error, http_date
+from tmd.wire.names import ProcessId, split_namespec
+
+EVERY_S = 0.08
+"""between two looks at a followed file"""
+FULL_BYTES = 128 * 1024
+"""so much unsent, and no more is read for a follower"""
+CHUNKS_AT_ONCE = 16
+MAX_BEHIND_BYTES = 1024 * 1024
+PATIENCE_S = 5.0
+"""a follower that is further behind than that and has taken nothing for so long is stuck"""
+
+_ESCAPED = re.compile(rb"%([0-9a-fA-F]{2})")
+
+
+class Followers:
+    """All that follow a log over one listener."""
+
+    def __init__(self, daemon: DaemonSurface) -> None:
+        self._daemon = daemon
+        self._followers: set[_Follower] = set()
+        self._cancel: Callable[[], None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._followers)
+
+    def answer_process(self, exchange: Exchange) -> None:
+        """Answer `/logtail/...`."""
+        path = self._process_log(unescape(exchange.head.path))
+        self._begin(exchange, path, (("X-Accel-Buffering", "no"),))
+
+    def answer_main(self, exchange: Exchange) -> None:
+        """Answer `/mainlogtail`."""
+        self._begin(exchange, self._daemon.main_logfile(), ())
+
+    def end(self) -> None:
+        """Send what there is, then end all streams in order."""
+        for follower in list(self._followers):
+            follower.pump()
+            follower.stream.end()
+
+    def _process_log(self, path: str) -> str | None:
+        _, _, rest = path.lstrip("/").partition("/")
+        name, _, channel = rest.partition("/")
+        group, process = split_namespec(name)
+        view = self._daemon.view(ProcessId(group, process or ""))
+        if view is None or channel not in ("", "stdout", "stderr"):
+            return None
+        return view.stderr_logfile if channel == "stderr" else view.stdout_logfile
+
+    def _begin(self, exchange: Exchange, path: str | None, headers: tuple[tuple[str, str], ...]) -> None:
+        reply = refuse_verb(exchange)
+        if reply is not None:
+            exchange.reply(reply)
+            return
+        try:
+            file = FollowedFile(path) if path else None
+        except OSError:
+            file = None
+        if file is None:
+            exchange.reply(error(404))
+            return
+        stream = exchange.stream("text/plain;charset=utf-8", (("Last-Modified", http_date(file.modified)), *headers))
+        follower = _Follower(file, stream, self._daemon.call_later)
+        stream.on_room = follower.pump
+        stream.on_gone = lambda: self._forget(follower)
+        self._followers.add(follower)
+        follower.pump()
+        if self._cancel is None:
+            self._cancel = self._daemon.call_later(EVERY_S, self._look)
+
+    def _forget(self, follower: "_Follower") -> None:
+        self._followers.discard(follower)
+        follower.file.close()
+        if not self._followers and self._cancel is not None:
+            self._cancel()
+            self._cancel = None
+
+    def _look(self) -> None:
+        # Armed first: a follower that cannot be served must not stop the others.
+        self._cancel = self._daemon.call_later(EVERY_S, self._look)
+        named: dict[str, os.stat_result | None] = {}
+        for follower in list(self._followers):
+            path = follower.file.path
+            if path not in named:
+                named[path] = _stat(path)
+            follower.look(named[path])
+
+
+class _Follower:
+    """One stream and its file."""
+
+    def __init__(
+        self, file: FollowedFile, stream: Stream, call_later: Callable[[float, Callable[[], None]], object]
+    ) -> None:
+        self.file = file
+        self.stream = stream
+        self._call_later = call_later
+
+    def look(self, named: os.stat_result | None) -> None:
+        """Find out what happened to the file, and send on."""
+        if self.stream.stalled_s > PATIENCE_S and (
+            self.file.unread + self.stream.backlog > MAX_BEHIND_BYTES or self.file.orphaned
+        ):
+            self.stream.drop()
+            return
+        if self.stream.backlog:
+            return
+        notice = self.file.look(named)
+        if notice is None:
+            return
+        if notice:
+            self.stream.write(notice)
+        self.pump()
+
+    def pump(self) -> None:
+        """Send what there is, as far as the connection takes it; leave room for others after some."""
+        for _ in range(CHUNKS_AT_ONCE):
+            if self.stream.backlog >= FULL_BYTES:
+                return
+            try:
+                data = self.file.read()
+            except OSError:
+                self.stream.drop()
+                return
+            if not data:
+                return
+            self.stream.write(data)
+        if not self.stream.backlog:
+            self._call_later(0, self.pump)
+
+
+def unescape(path: str) -> str:
+    """Return a path without its %-escapes."""
+    data = _ESCAPED.sub(lambda match: bytes((int(match[1], 16),)), path.encode("latin-1"))
+    return data.decode("utf-8", "replace")
+
+
+def refuse_verb(exchange: Exchange) -> Reply | None:
+    """Return the reply to a request that is no GET."""
+    return None if exchange.head.method == "GET" else error(400)
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None

@@ -1,0 +1,82 @@
+"""`taskmaster.*`: what Supervisor's API cannot say."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tmd
+from tmd.config.plan import GroupChange, Plan
+from tmd.daemon.surface import DaemonSurface, GroupView, Operation, Result
+from tmd.http.lookup import find, members, status_array
+from tmd.http.rpc import Handler, Pending, shorten
+from tmd.http.supervisor_api import plan_names
+from tmd.wire.faults import Fault, RpcFault
+from tmd.wire.names import ProcessId, split_namespec
+
+
+def taskmaster_handlers(daemon: DaemonSurface) -> Mapping[str, Handler]:
+    """Return the handlers by full name."""
+    return {
+        "taskmaster.getVersion": lambda: {
+            "name": "tmd",
+            "version": tmd.__version__,
+            "dialect": daemon.settings.dialect.value,
+            "config": daemon.config_path,
+        },
+        "taskmaster.getFigures": daemon.figures,
+        "taskmaster.reread": lambda path: plan_names(daemon.reread(path or None)),
+        "taskmaster.update": lambda names: Pending(daemon.update(_texts(names)), plan_struct),
+        "taskmaster.reload": lambda: Pending(daemon.reload(), _reload_struct),
+        "taskmaster.restartProcesses": lambda names, wait: restart_processes(daemon, _texts(names), wait),
+    }
+
+
+def plan_struct(plan: Plan) -> dict[str, Any]:
+    """Return the struct of `taskmaster.update`."""
+    return {
+        "added": [group.name for group in plan.added],
+        "changed": [_change_struct(change) for change in plan.changed],
+        "removed": list(plan.removed),
+    }
+
+
+def _change_struct(change: GroupChange) -> dict[str, Any]:
+    return {
+        "name": change.name,
+        "added": [spec.id.namespec for spec in change.added],
+        "removed": [id_.namespec for id_ in change.removed],
+        "restarted": [spec.id.namespec for spec in change.restart],
+        "live": [spec.id.namespec for spec in change.live],
+    }
+
+
+def _reload_struct(plan: Plan | None) -> dict[str, Any]:
+    return {"restarted": plan is None, **plan_struct(plan or Plan())}
+
+
+def restart_processes(daemon: DaemonSurface, names: Sequence[str], wait: bool) -> Pending:
+    """Restart what is named; unknown names come first in the answer and keep nobody else back."""
+    ids: dict[ProcessId, None] = {}
+    unknown: list[Result] = []
+    for name in names:
+        try:
+            views = _views(daemon, name)
+        except RpcFault as fault:
+            group, process = split_namespec(shorten(name))
+            unknown.append(Result(ProcessId(group, process or "*"), fault.code, fault.detail))
+        else:
+            ids.update(dict.fromkeys(view.id for view in views))
+    operation: Operation[list[Result]] = daemon.restart_processes(list(ids), wait=wait)
+    return Pending(operation, lambda results: status_array([*unknown, *results]))
+
+
+def _views(daemon: DaemonSurface, name: str) -> Sequence[Any]:
+    if name == "all":
+        return members(daemon, daemon.groups())
+    found = find(daemon, name)
+    return members(daemon, [found]) if isinstance(found, GroupView) else [found]
+
+
+def _texts(names: Sequence[Any]) -> list[str]:
+    if not all(isinstance(name, str) for name in names):
+        raise RpcFault(Fault.INCORRECT_PARAMETERS)
+    return [str(name) for name in names]

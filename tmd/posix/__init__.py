@@ -1,0 +1,1 @@
+"""Mechanism without policy: the loop, children, the drain, signals, sockets."""

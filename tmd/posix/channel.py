@@ -1,0 +1,233 @@
+"""One pipe of a program and the way its bytes take.
+
+Promises that reading never stops for a reason of ours: what the target does not take in time is dropped and counted,
+what a transform makes of it does not matter. Bytes nobody has to see go from pipe to file inside the kernel.
+Knows nothing of when it is its turn.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from tmd.posix import pipes
+from tmd.posix.logfiles import LogTarget
+from tmd.posix.outlet import Outlet, TurnedAway, Verdict
+
+COPY_BYTES = 128 * 1024
+"""read at once where bytes have to be seen"""
+BUSY_BYTES = 32 * 1024
+"""who has so much to say at once gets a bigger pipe"""
+_SPLICE_FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
+
+
+class Transformed(Protocol):
+    """What some output turned into."""
+
+    @property
+    def log(self) -> bytes:
+        """What goes on to the log."""
+
+    @property
+    def said(self) -> bytes:
+        """What somebody wants to know."""
+
+    @property
+    def communicated(self) -> tuple[bytes, ...]:
+        """Texts sent to somebody."""
+
+
+class Transform(Protocol):
+    """Sees the bytes of one channel on their way; called in the drain's thread."""
+
+    def feed(self, data: bytes) -> Transformed:
+        """Take the next bytes."""
+
+    def end(self) -> Transformed:
+        """Give out what was held back: the process is gone. More may come from its heirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Where the output of one channel goes. All None: read, so that nobody hangs, and forgotten."""
+
+    target: LogTarget | None = None
+    syslog_tag: str | None = None
+    transform: Callable[[], Transform] | None = None
+    copy: Callable[[bytes], None] | None = None
+    """gets what goes to the log, in the drain's thread"""
+
+
+class Outcome(Enum):
+    """What became of one attempt to move bytes."""
+
+    MOVED = "moved"
+    EMPTY = "empty"
+    ENDED = "ended"
+    HELD = "held"
+
+
+class Surroundings(Protocol):
+    """What a channel needs of the drain."""
+
+    @property
+    def null_fd(self) -> int:
+        """/dev/null, open for writing."""
+
+    def heard(self, key: Hashable, transformed: Transformed) -> None:
+        """Pass on what a transform found."""
+
+    def failed(self, text: str) -> None:
+        """Report a transform or copy that raised."""
+
+    def to_syslog(self, tag: str, data: bytes, end: bool) -> bytes:
+        """Send whole lines; return the rest."""
+
+
+class Channel:
+    """The read end of a pipe, owned; `moved` tells how many bytes the last `pump` took out of it."""
+
+    def __init__(self, key: Hashable, fd: int, sinks: Sinks, outlet: Outlet | None, around: Surroundings) -> None:
+        self.key = key
+        self.fd = fd
+        self.moved = 0
+        self.watched = False
+        self.ended = False
+        self.owed: int | None = None
+        """bytes to move until those who wait are called; None: nobody waits"""
+        self.settled: list[Callable[[], None]] = []
+        """who waits for the bytes owed"""
+        self.capacity = pipes.capacity(fd)
+        self._around = around
+        self._grown = False
+        self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
+        self._partial_line = b""
+        self._transform: Transform | None = None
+        self.retarget(sinks, outlet, 0.0)
+
+    def retarget(self, sinks: Sinks, outlet: Outlet | None, now: float) -> None:
+        """Send what comes from now on elsewhere; what the old transform held back goes there too."""
+        held = self._ending() if self._transform is not None else b""
+        self.sinks, self.outlet = sinks, outlet
+        self._transform = sinks.transform() if sinks.transform is not None else None
+        self._seen = self._transform is not None or sinks.syslog_tag is not None or sinks.copy is not None
+        self._deliver(held, Verdict.WRITE, now)
+
+    @property
+    def hears(self) -> bool:
+        """Whether a transform sees the bytes, and somebody has to take what it finds."""
+        return self._transform is not None
+
+    def pump(self, now: float, limit: int) -> Outcome:
+        """Move up to `limit` bytes to where they belong."""
+        self.moved = 0
+        outlet = self.outlet
+        while True:
+            verdict = Verdict.DROP if outlet is None else outlet.verdict(now)
+            if verdict is Verdict.HOLD or (outlet is not None and outlet.users > 1 and not outlet.may_speak(self, now)):
+                return Outcome.HELD
+            try:
+                count = self._move(outlet, verdict, limit, now)
+            except BlockingIOError:
+                return Outcome.EMPTY
+            except TurnedAway:
+                continue
+            except OSError as error:
+                if error.errno != errno.EIO:  # how the reading end of a terminal says that it is over
+                    raise
+                count = 0
+            if not count:
+                return Outcome.ENDED
+            self.moved = count
+            if outlet is not None:
+                outlet.last_writer = self
+                if outlet.users > 1:
+                    outlet.spoke(self, now)
+            if count >= BUSY_BYTES and not self._grown:
+                self._grown = True
+                self.capacity = pipes.enlarge(self.fd)
+            return Outcome.MOVED
+
+    def settle(self, now: float) -> None:
+        """Pass on what the transform holds back and call those who wait, once it is all in the file."""
+        outlet = self.outlet
+        verdict = Verdict.WRITE if outlet is None else outlet.verdict(now)
+        self._deliver(self._ending(), verdict, now)
+        if self._partial_line and self.sinks.syslog_tag is not None:
+            self._partial_line = self._around.to_syslog(self.sinks.syslog_tag, self._partial_line, True)
+        self.owed = None
+        waiting, self.settled = self.settled, []
+        for callback in waiting:
+            if outlet is None:
+                callback()
+            else:
+                outlet.after_flush(callback, now)
+
+    def close(self) -> None:
+        """Give up the pipe."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        self.ended = True
+
+    def _move(self, outlet: Outlet | None, verdict: Verdict, limit: int, now: float) -> int:
+        """Return the bytes moved, 0 at EOF."""
+        spliced = self._is_pipe and not self._seen
+        if outlet is not None and verdict is Verdict.WRITE:
+            if spliced and outlet.file.splices:
+                return outlet.splice(self.fd, limit, now)
+            if outlet.queued > COPY_BYTES and not outlet.flush(now):
+                raise TurnedAway
+        elif spliced:
+            count = os.splice(self.fd, self._around.null_fd, limit, flags=_SPLICE_FLAGS)
+            if outlet is not None:
+                outlet.drop(count)
+            return count
+        data = os.read(self.fd, COPY_BYTES)
+        if data:
+            self._deliver(self._transformed(data), verdict, now)
+        return len(data)
+
+    def _deliver(self, data: bytes, verdict: Verdict, now: float) -> None:
+        if not data:
+            return
+        if self.outlet is not None:
+            if verdict is Verdict.DROP:
+                self.outlet.drop(len(data))
+            else:
+                self.outlet.put(data, now)
+        if self.sinks.syslog_tag is not None:
+            self._partial_line = self._around.to_syslog(self.sinks.syslog_tag, self._partial_line + data, False)
+        if self.sinks.copy is not None:
+            try:
+                self.sinks.copy(data)
+            except Exception as error:  # noqa: BLE001 - a border: reading goes on whatever others do with the bytes
+                self._around.failed(f"cannot copy output of {self.key!r}: {error!r}")
+
+    def _transformed(self, data: bytes) -> bytes:
+        if self._transform is None:
+            return data
+        try:
+            result = self._transform.feed(data)
+        except Exception as error:  # noqa: BLE001 - the same border
+            self._around.failed(f"cannot transform output of {self.key!r}: {error!r}")
+            return data
+        return self._heard(result)
+
+    def _ending(self) -> bytes:
+        if self._transform is None:
+            return b""
+        try:
+            result = self._transform.end()
+        except Exception as error:  # noqa: BLE001 - the same border
+            self._around.failed(f"cannot transform the end of the output of {self.key!r}: {error!r}")
+            return b""
+        return self._heard(result)
+
+    def _heard(self, result: Transformed) -> bytes:
+        if result.said or result.communicated:
+            self._around.heard(self.key, result)
+        return result.log

@@ -1,0 +1,206 @@
+"""Children: starting programs and sending them signals.
+
+Promises that a child begins life with descriptors 0, 1 and 2 and no other, in a process group of its own, with no
+signal blocked, and as the user it should be or not at all; and that a start that fails says why, in Supervisor's
+words. Not one line of Python runs between fork and exec. Does not know why a program is started or what follows.
+"""
+
+import errno
+import os
+import resource
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypedDict
+
+from tmd.posix.commands import SpawnRefused, find_command
+from tmd.wire.faults import Fault
+
+__all__ = [
+    "Launch",
+    "SpawnRefused",
+    "find_command",
+    "forget",
+    "pipes_refused",
+    "send_signal",
+    "set_files_limit",
+    "spawn",
+]
+
+SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
+CAP_SETGID = 6
+
+_unreaped: dict[int, subprocess.Popen[bytes]] = {}
+"""a Popen object that is dropped while it thinks its child alive would wait for it, and take an exit from the loop"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """All that is needed to start a program once.
+
+    `path` is executed with `argv`; relative, it counts from `directory`. `environment` is the whole one. None means
+    as the daemon has it. `restore_signals` false leaves SIGPIPE and SIGXFSZ ignored in the child.
+    """
+
+    argv: tuple[str, ...]
+    path: str
+    environment: Mapping[str, str]
+    stdin: int
+    stdout: int
+    stderr: int
+    directory: str | None = None
+    umask: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    groups: tuple[int, ...] | None = None
+    restore_signals: bool = True
+
+    def __post_init__(self) -> None:
+        if self.uid is not None and (self.gid is None or self.groups is None):
+            raise ValueError("a uid without its gid and groups would keep the daemon's")
+
+
+def spawn(name: str, launch: Launch) -> int:
+    """Start a program and return its pid; raises `SpawnRefused`. Whoever reaps it calls `forget`."""
+    executable = launch.path if "/" in launch.path else f"./{launch.path}"
+    identity = _identity(launch)
+    try:
+        child = subprocess.Popen(
+            launch.argv,
+            executable=executable,
+            stdin=launch.stdin,
+            stdout=launch.stdout,
+            stderr=launch.stderr,
+            close_fds=True,
+            cwd=launch.directory,
+            env=launch.environment,
+            umask=-1 if launch.umask is None else launch.umask,
+            restore_signals=launch.restore_signals,
+            process_group=0,
+            **identity,
+        )
+    except OSError as why:
+        raise _refusal(name, launch, executable, why, changes_identity=bool(identity)) from why
+    except (ValueError, OverflowError) as why:  # a NUL, a name with "=", an id out of range
+        raise SpawnRefused(f"couldn't exec {launch.argv[0]}: {why}", Fault.SPAWN_ERROR) from why
+    forget(child.pid, 0)  # one of the same number whose end nobody told us
+    _unreaped[child.pid] = child
+    return child.pid
+
+
+def forget(pid: int, returncode: int) -> None:
+    """The loop has reaped this child: nobody shall wait for it again."""
+    child = _unreaped.pop(pid, None)
+    if child is not None:
+        child.returncode = returncode
+
+
+def send_signal(pid: int, signum: int, whole_group: bool) -> None:
+    """Signal a process or its whole group; one that is gone already is no error, everything else is an OSError."""
+    if pid <= 1:
+        raise ValueError(f"cannot send signal {signum} to pid {pid}: that is never one program")
+    try:
+        if whole_group:
+            os.killpg(pid, signum)
+        else:
+            os.kill(pid, signum)
+    except ProcessLookupError:
+        return
+
+
+def set_files_limit(pid: int, soft: int) -> None:
+    """Give a child this soft limit of open files, its hard limit permitting; a child that is gone is no error."""
+    try:
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        wanted = soft if hard == resource.RLIM_INFINITY else min(soft, hard)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):
+        return
+
+
+def pipes_refused(name: str, why: OSError) -> str:
+    """Return the reason to give when the pipes for a program cannot be made."""
+    if why.errno in (errno.EMFILE, errno.ENFILE):
+        return f"too many open files to spawn '{name}'"
+    return f"unknown error making dispatchers for '{name}': {_errno_name(why)}"
+
+
+class _Identity(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def _identity(launch: Launch) -> _Identity:
+    """Return what the child has to change; becoming who we are already is no change, and needs no privilege."""
+    if launch.uid == os.geteuid() and launch.gid == os.getegid():
+        return {}
+    identity: _Identity = {}
+    if launch.uid is not None:
+        identity["user"] = launch.uid
+    if launch.gid is not None:
+        identity["group"] = launch.gid
+    if launch.groups is not None:
+        identity["extra_groups"] = list(launch.groups)
+    return identity
+
+
+def _refusal(name: str, launch: Launch, executable: str, why: OSError, *, changes_identity: bool) -> SpawnRefused:
+    """Tell from an error of Popen at which step it happened.
+
+    A failed exec names the executable, every earlier step of the child the directory; an error of fork or of our own
+    names nothing. The directory is entered first: what only setgroups, setgid and setuid can say, they said.
+    """
+    code = why.errno
+    transient = code in SHORTAGES
+    argv0 = launch.argv[0]
+    if code == errno.EAGAIN:  # from fork, or from exec when the user has too many processes already
+        reason = f"Too many processes in process table to spawn '{name}'"
+    elif code in (errno.EMFILE, errno.ENFILE):
+        reason = f"too many open files to spawn '{name}'"
+    elif why.filename == executable:
+        reason = f"couldn't exec {argv0}: {_errno_name(why)}{_misleading(launch, executable, why)}"
+    elif changes_identity and code in (errno.EPERM, errno.EINVAL):
+        reason = f"couldn't setuid to {os.geteuid() if launch.uid is None else launch.uid}: {_denied(why)}"
+    elif launch.directory is not None and why.filename == launch.directory:
+        reason = f"couldn't chdir to {launch.directory}: {_errno_name(why)}"
+    else:
+        reason = f"unknown error during fork for '{name}': {_errno_name(why)}"
+    return SpawnRefused(reason, Fault.SPAWN_ERROR, transient=transient)
+
+
+def _denied(why: OSError) -> str:
+    if why.errno == errno.EPERM and os.geteuid() != 0:
+        return "Can't drop privilege as nonroot user"
+    if why.errno == errno.EPERM and _has_capability(CAP_SETGID):
+        return f"Could not set user id ({_errno_name(why)})"
+    return "Could not set groups of effective user"
+
+
+def _has_capability(number: int) -> bool:
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            effective = next((line.split()[1] for line in status if line.startswith("CapEff:")), "0")
+    except OSError:
+        return False
+    return bool(int(effective, 16) >> number & 1)
+
+
+def _misleading(launch: Launch, executable: str, why: OSError) -> str:
+    """Explain an ENOENT about a file that is there: it is the interpreter that is not."""
+    path = os.path.join(launch.directory or "", executable)
+    if why.errno != errno.ENOENT:
+        return ""
+    try:
+        with open(path, "rb") as file:
+            head = file.readline(256)
+    except OSError:
+        return ""
+    if head.startswith(b"#!"):
+        interpreter = head[2:].rstrip(b"\n").replace(b"\t", b" ").strip(b" ").split(b" ", 1)[0]
+        return f" (bad interpreter {os.fsdecode(interpreter)!r})"
+    return " (its dynamic loader is missing)" if head.startswith(b"\x7fELF") else ""
+
+
+def _errno_name(why: OSError) -> str:
+    return errno.errorcode.get(why.errno or 0, str(why.errno))

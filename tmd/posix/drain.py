@@ -1,0 +1,286 @@
+"""The log pump: one thread that moves the output of all programs to where it belongs.
+
+Promises that no byte is lost, doubled or reordered short of a target in trouble for longer than `outlet.HOLD_S`; that a
+target in trouble delays neither its programs for longer than that nor any other target; that nothing here delays the
+caller; that nothing wakes up when nothing is written. Knows nothing of processes: a channel is a key and a descriptor.
+"""
+
+import functools
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from tmd.posix.channel import Sinks, Transform, Transformed
+from tmd.posix.logfiles import LogTarget
+from tmd.posix.loop import Loop
+from tmd.posix.losses import Losses
+from tmd.posix.outlet import Outlet
+from tmd.posix.outlets import Outlets
+from tmd.posix.pump import Pump
+from tmd.posix.syslog import LOCAL_SOCKET, SyslogLink
+
+__all__ = ["Drain", "Figures", "LogTarget", "Sinks", "Transform", "Transformed"]
+
+QUEUE_BYTES = 4 << 20
+"""own writes kept for one target in trouble"""
+UNHEARD_BYTES = 4 << 20
+"""found by transforms and not yet taken by the caller: more, and these channels wait"""
+_STOP_RETRY_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the drain tells about itself; bytes by path of the targets that are open, and altogether."""
+
+    written: dict[str, int]
+    dropped: dict[str, int]
+    total_written: int
+    total_dropped: int
+    channels: int
+    wakeups: int
+    errors: int
+
+
+class Drain:
+    """The pump. Every method returns at once and may be called from any thread; `stop` waits.
+
+    `post` calls something back in the caller's loop. `dropped(path, count, reason)` and `heard(key, transformed)` are
+    called through it. `failed` gets a text about what should not happen, in the drain's thread.
+    """
+
+    def __init__(
+        self,
+        *,
+        post: Callable[[Callable[[], None]], None],
+        dropped: Callable[[str, int, str], None],
+        heard: Callable[[Hashable, Transformed], None],
+        failed: Callable[[str], None] = lambda text: None,
+        identity: str = "tmd",
+        syslog_path: str = LOCAL_SOCKET,
+    ) -> None:
+        self.null_fd = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
+        self.failed = failed
+        self._post_out = post
+        self._on_dropped = dropped
+        self._on_heard = heard
+        self._loop = Loop(on_error=failed)
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._inbox: deque[tuple[LogTarget, bytes]] = deque()
+        self._inbox_bytes: dict[LogTarget, int] = {}
+        self._inbox_poked = False
+        self._refused: dict[LogTarget, int] = {}
+        self._unheard = 0
+        self._outlets = Outlets(self._loop, self._dropped, self._resume)
+        self._pump = Pump(self._loop, self._outlets, self)
+        self._syslog = SyslogLink(identity, syslog_path)
+        self._syslog_losses = Losses("syslog", self._loop, self._dropped)
+
+    # --- for callers -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
+        self._thread.start()
+
+    def open(self, key: Hashable, fd: int, sinks: Sinks) -> None:
+        """Take over the read end of a pipe. A channel that has the key already goes on until its EOF."""
+        if not self._post(functools.partial(self._pump.open, key, fd, sinks)):
+            os.close(fd)
+
+    def retarget(self, key: Hashable, sinks: Sinks) -> None:
+        """Send what a channel brings from now on elsewhere."""
+        self._post(functools.partial(self._pump.retarget, key, sinks))
+
+    def finish(self, keys: Sequence[Hashable], done: Callable[[], None]) -> None:
+        """Post `done` once everything that is in these pipes now is in its file (or had to be dropped).
+
+        What a transform holds back goes out too. The channels stay open until their EOF.
+        """
+        tell = functools.partial(self._tell, done)
+        if not self._post(functools.partial(self._pump.finish, tuple(keys), tell)):
+            tell()
+
+    def close(self, key: Hashable) -> None:
+        """Give up the channel, whatever is in it."""
+        self._post(functools.partial(self._pump.close, key))
+
+    def prepare(self, target: LogTarget) -> None:
+        """Create or open the file now and keep it open until `release`."""
+        self._post(functools.partial(self._prepare, target))
+
+    def release(self, target: LogTarget) -> None:
+        """Close the file once nobody uses it."""
+        self._post(functools.partial(self._outlets.release, target))
+
+    def write(self, target: LogTarget, data: bytes) -> None:
+        """Write bytes of our own, in the order of the calls. More than `QUEUE_BYTES` waiting: dropped and counted."""
+        with self._lock:
+            outlet = self._outlets.find(target)
+            waiting = self._inbox_bytes.get(target, 0) + (outlet.queued if outlet is not None else 0)
+            if waiting + len(data) > QUEUE_BYTES:
+                self._refused[target] = self._refused.get(target, 0) + len(data)
+            else:
+                self._inbox.append((target, data))
+                self._inbox_bytes[target] = self._inbox_bytes.get(target, 0) + len(data)
+            poke, self._inbox_poked = not self._inbox_poked, True
+        if poke:
+            self._post(self._take_inbox)
+
+    def clear(self, targets: Sequence[LogTarget], done: Callable[[dict[LogTarget, str]], None]) -> None:
+        """Empty files and remove their backups, open or not; post `done` with a text for each that failed."""
+        if not self._post(functools.partial(self._clear, tuple(targets), done)):
+            refusal = "cannot clear {!r}: the daemon is ending"
+            failures = {target: refusal.format(target.path) for target in targets}
+            self._tell(functools.partial(done, failures))
+
+    def reopen(self) -> None:
+        """Go to what is at the paths now."""
+        self._post(self._reopen)
+
+    def stop(self, timeout_s: float) -> None:
+        """Move what is there, write what is queued, and end; after `timeout_s` without what is in trouble."""
+        deadline = self._loop.now() + timeout_s
+        if self._thread is None:
+            self._post(self._loop.stop)
+            self._run()
+            return
+        self._post(functools.partial(self._stop, deadline))
+        self._thread.join(timeout_s + 1.0)
+
+    def figures(self) -> Figures:
+        """Return the counters; from any thread."""
+        written, dropped, total_written, total_dropped = self._outlets.totals()
+        figures = self._loop.figures
+        unsent = self._syslog_losses.total
+        return Figures(
+            written=written,
+            dropped={**dropped, "syslog": unsent} if unsent else dropped,
+            total_written=total_written,
+            total_dropped=total_dropped + unsent,
+            channels=len(self._pump),
+            wakeups=int(figures["wakeups"]),
+            errors=int(figures["errors"]),
+        )
+
+    # --- for channels ------------------------------------------------------------------------------------------------
+
+    def heard(self, key: Hashable, transformed: Transformed) -> None:
+        """Pass on what a transform found."""
+        size = len(transformed.said) + sum(map(len, transformed.communicated))
+        with self._lock:
+            self._unheard += size
+        self._tell(functools.partial(self._hand_over, key, transformed, size))
+
+    def crowded(self) -> bool:
+        """Tell whether transforms have to wait until the caller has taken what they found."""
+        return self._unheard > UNHEARD_BYTES
+
+    def to_syslog(self, tag: str, data: bytes, end: bool) -> bytes:
+        """Send whole lines; return the rest."""
+        rest, lost = self._syslog.send_lines(tag, data, end)
+        if lost:
+            self._syslog_losses.add(lost, "cannot write to syslog")
+        return rest
+
+    # --- the thread --------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        if threading.current_thread() is self._thread:
+            signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are the main thread's
+        try:
+            self._loop.run()
+        finally:
+            self._pump.close_all()
+            self._outlets.close()
+            self._syslog_losses.flush()
+            self._syslog.close()
+            self._loop.close()
+            os.close(self.null_fd)
+
+    def _post(self, callback: Callable[[], None]) -> bool:
+        try:
+            self._loop.post(callback)
+        except RuntimeError:
+            return False  # it has ended, and with it all files
+        return True
+
+    def _tell(self, callback: Callable[[], None]) -> None:
+        try:
+            self._post_out(callback)
+        except RuntimeError:
+            return  # nobody listens any more
+
+    def _dropped(self, path: str, count: int, reason: str) -> None:
+        self._tell(functools.partial(self._on_dropped, path, count, reason))
+
+    def _hand_over(self, key: Hashable, transformed: Transformed, size: int) -> None:
+        """In the caller's thread."""
+        with self._lock:
+            crowded = self._unheard > UNHEARD_BYTES // 2
+            self._unheard -= size
+            resume = crowded and self._unheard <= UNHEARD_BYTES // 2
+        try:
+            self._on_heard(key, transformed)
+        finally:
+            if resume:
+                self._post(self._pump.resume_crowded)
+
+    # --- targets -----------------------------------------------------------------------------------------------------
+
+    def _resume(self, outlet: Outlet) -> None:
+        self._pump.resume(outlet)
+
+    def _prepare(self, target: LogTarget) -> None:
+        outlet = self._outlets.get(target)
+        outlet.kept = True
+        outlet.prepare()
+
+    def _take_inbox(self) -> None:
+        with self._lock:
+            self._inbox_poked = False
+            inbox, self._inbox = self._inbox, deque()
+            refused, self._refused = self._refused, {}
+            for target in self._inbox_bytes:
+                self._outlets.get(target).kept = True
+            # From here to the end of the loop below, what was taken counts neither here nor there: `write` may
+            # let in a little more than it says, never less.
+            self._inbox_bytes = {}
+        now = self._loop.now()
+        for target, data in inbox:
+            self._outlets.get(target).put(data, now)
+        for target, count in refused.items():
+            self._outlets.get(target).drop(count)
+
+    def _clear(self, targets: tuple[LogTarget, ...], done: Callable[[dict[LogTarget, str]], None]) -> None:
+        failures: dict[LogTarget, str] = {}
+        for target in targets:
+            try:
+                self._outlets.clear(target)
+            except OSError as error:
+                failures[target] = f"cannot clear {target.path!r}: {(error.strerror or str(error)).lower()}"
+        self._tell(functools.partial(done, failures))
+
+    def _reopen(self) -> None:
+        for outlet in self._outlets:
+            outlet.reopen()
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _stop(self, deadline: float) -> None:
+        self._take_inbox()
+        self._pump.owe_all()
+        self._stop_when_dry(deadline)
+
+    def _stop_when_dry(self, deadline: float) -> None:
+        now = self._loop.now()
+        dry = self._pump.settle_all()
+        for outlet in self._outlets:
+            dry = outlet.flush(now) and dry
+        if dry or now >= deadline:
+            self._loop.stop()
+        else:
+            self._loop.call_at(min(now + _STOP_RETRY_S, deadline), functools.partial(self._stop_when_dry, deadline))

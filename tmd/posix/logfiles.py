@@ -1,0 +1,296 @@
+"""One log file: opened, written at its end, rotated, found again when others moved it.
+
+Promises that a write never blocks but on the disk itself (FIFOs and terminals are opened non-blocking), that only
+regular files are ever rotated or emptied, and that a file others renamed, removed, replaced or truncated heals at the
+next write at most `LOOK_EVERY_S` later. Raises the OSError of the system; what to do about it is decided elsewhere.
+"""
+
+import dataclasses
+import errno
+import os
+import re
+import select
+import socket
+import stat
+
+from tmd.posix import rotation
+from tmd.posix.rotation import LINE_BYTES
+
+LOOK_EVERY_S = 0.25
+"""how often the path is compared with the open file while there is writing"""
+_RETRY_ROTATION_S = 1.0
+_SPLICE_FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
+_OWN_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdout)|(stderr))|/proc/self/fd/(\d+)")
+_SAFE_PIPE_WRITE = 4096  # a pipe that is writable takes this much without blocking
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LogTarget:
+    """Where output goes. `maxbytes` 0: never rotated; `backups` 0: emptied instead."""
+
+    path: str
+    maxbytes: int = 0
+    backups: int = 0
+    mode: int = 0o644
+    """of a file that has to be created, before the umask"""
+
+
+class LogFile:
+    """The one open description of a target. Not open until `ensure`."""
+
+    def __init__(self, target: LogTarget) -> None:
+        self.target = target
+        self.fd = -1
+        self.rotates = False
+        """a regular file that may be renamed and emptied"""
+        self.splices = True
+        """the kernel may move bytes from a pipe to it by itself"""
+        self.trouble_rotating = ""
+        self._path = ""
+        self._identity: tuple[int, int] = (0, 0)
+        self._look_at = 0.0
+        self._rotate_at = 0.0
+        self._borrowed: socket.socket | int | None = None
+
+    def ensure(self, now: float) -> None:
+        """Open the file if it is not, and go after the path if others moved the file away."""
+        if self.fd < 0:
+            self._open(now)
+        elif now >= self._look_at:
+            self._look(now)
+
+    def look_soon(self) -> None:
+        """Compare path and file at the next `ensure`, whatever the time."""
+        self._look_at = 0.0
+
+    def splice_from(self, source: int, limit: int, now: float) -> int:
+        """Move up to `limit` bytes from a pipe; 0 at its EOF. BlockingIOError: nothing there, or the target is full."""
+        if not self.rotates:
+            if self._identity[0]:
+                os.lseek(self.fd, 0, os.SEEK_END)
+            return os.splice(source, self.fd, limit, flags=_SPLICE_FLAGS)
+        size = os.lseek(self.fd, 0, os.SEEK_END)
+        maxbytes = self.target.maxbytes
+        if not maxbytes:
+            return os.splice(source, self.fd, limit, flags=_SPLICE_FLAGS)
+        moved = os.splice(source, self.fd, min(limit, self._room(size)), flags=_SPLICE_FLAGS)
+        if moved and size + moved >= maxbytes:
+            self._rotate(size + moved, now)
+        return moved
+
+    def write(self, data: bytes | memoryview, now: float) -> int:
+        """Write at the end; return how many bytes went. BlockingIOError: a FIFO, terminal or socket is full."""
+        if self._borrowed is not None:
+            return self._write_borrowed(data)
+        if not self.rotates:
+            if self._identity[0]:
+                os.lseek(self.fd, 0, os.SEEK_END)
+            return os.write(self.fd, data)
+        size = os.lseek(self.fd, 0, os.SEEK_END)
+        maxbytes = self.target.maxbytes
+        if not maxbytes:
+            return os.write(self.fd, data)
+        written = os.write(self.fd, data[: self._room(size)])
+        if size + written >= maxbytes:
+            self._rotate(size + written, now)
+        return written
+
+    def ends_mid_line(self) -> bool:
+        """Tell whether the last byte of a regular file is not a newline."""
+        if not self.rotates:
+            return False
+        size = os.lseek(self.fd, 0, os.SEEK_END)
+        return size > 0 and os.pread(self.fd, 1, size - 1) != b"\n"
+
+    def reopen(self, now: float) -> None:
+        """Go to what is at the path now, creating it if nothing is. The old file stays open when that fails."""
+        if self.fd < 0:
+            self._open(now)
+            return
+        if self.rotates:
+            self._look(now, forced=True)
+            return
+        self.close()
+        self._open(now)
+
+    def truncate(self) -> None:
+        """Empty a regular file."""
+        if self.rotates:
+            os.ftruncate(self.fd, 0)
+
+    def close(self) -> None:
+        """Close it; `ensure` opens it again."""
+        if self.fd < 0:
+            return
+        if isinstance(self._borrowed, socket.socket):
+            self._borrowed.close()
+        else:
+            os.close(self.fd)
+        self._borrowed = None
+        self.fd = -1
+
+    def adopt(self, target: LogTarget) -> None:
+        """Take other limits for the same path."""
+        self.target = target
+
+    def real_path(self) -> str:
+        """Return the path without links, as of the last opening."""
+        return self._path
+
+    # --- opening -------------------------------------------------------------------------------------------------
+
+    def _open(self, now: float) -> None:
+        path = self.target.path
+        if is_device_path(path):
+            self._open_device(path)
+            return
+        real = os.path.realpath(path)
+        refuse_foreign_links(path, real)
+        try:
+            kind = os.stat(real).st_mode
+        except FileNotFoundError:
+            kind = stat.S_IFREG
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        flags = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
+        if stat.S_ISREG(kind):
+            fd = os.open(real, flags | os.O_RDWR | os.O_CREAT, self.target.mode)
+        else:
+            fd = os.open(real, flags | os.O_WRONLY)
+        found = os.fstat(fd)
+        self.fd, self._path = fd, real
+        self.rotates = stat.S_ISREG(found.st_mode)
+        self.splices = True
+        self._identity = (found.st_dev, found.st_ino) if self.rotates else (0, 0)
+        self._look_at = now + LOOK_EVERY_S
+
+    def _open_device(self, path: str) -> None:
+        """Open what is only written to, whatever it turns out to be: never created, rotated, emptied or looked for."""
+        self._path, self.rotates, self.splices = path, False, True
+        try:
+            self.fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        except OSError as error:
+            number = own_descriptor(path)
+            if number is None or error.errno not in (errno.ENXIO, errno.EACCES, errno.ENOENT):
+                raise
+            self._borrow(number)
+        found = os.fstat(self.fd)
+        self._identity = (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else (0, 0)
+        self._look_at = float("inf")
+
+    def _borrow(self, number: int) -> None:
+        """Write to a descriptor of our own that cannot be opened anew: a socket, or another user's pipe.
+
+        Its description is shared with others, so it must not be made non-blocking.
+        """
+        self.fd = os.dup(number)
+        self.splices = False
+        if stat.S_ISSOCK(os.fstat(self.fd).st_mode):
+            self._borrowed = socket.socket(fileno=self.fd)
+        else:
+            self._borrowed = self.fd
+
+    def _write_borrowed(self, data: bytes | memoryview) -> int:
+        if isinstance(self._borrowed, socket.socket):
+            return self._borrowed.send(data, socket.MSG_DONTWAIT)
+        poll = select.poll()
+        poll.register(self.fd, select.POLLOUT)
+        if not poll.poll(0):
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return os.write(self.fd, data[:_SAFE_PIPE_WRITE])
+
+    # --- finding it again, rotating -------------------------------------------------------------------------------
+
+    def _look(self, now: float, forced: bool = False) -> None:
+        """Compare the path with the open file, and follow the path when it leads elsewhere."""
+        self._look_at = now + LOOK_EVERY_S
+        if not self._identity[0]:
+            return
+        if self._is_at(self.target.path):
+            return
+        old = self.fd
+        try:
+            self._open(now)
+        except OSError:
+            if forced:
+                raise
+            if os.fstat(old).st_nlink == 0:
+                self.close()
+                raise
+            return  # it was moved with its directory: what is written is not lost, so write on
+        os.close(old)
+
+    def _is_at(self, path: str) -> bool:
+        try:
+            found = os.stat(path)
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) == self._identity
+
+    def _room(self, size: int) -> int:
+        """Return how many bytes may be added before the file has to be looked at for rotation."""
+        maxbytes = self.target.maxbytes
+        if size < maxbytes and maxbytes >= LINE_BYTES:
+            return maxbytes - size
+        return max(maxbytes - size, LINE_BYTES)
+
+    def _rotate(self, size: int, now: float) -> None:
+        """Rotate if there is a line's end to cut at, or no hope for one."""
+        if now < self._rotate_at:
+            return
+        if not self._is_at(self._path):
+            self.look_soon()  # others moved it: it is no longer ours to rename
+            return
+        try:
+            cut = rotation.cut_point(self.fd, size)
+            if cut is None:
+                if size < self.target.maxbytes + LINE_BYTES:
+                    return
+                cut = size
+            fd = rotation.rotate(self.fd, self._path, self.target.backups, cut, self.target.mode)
+        except OSError as error:
+            # The file grows beyond its limit, which is better than losing what is written.
+            self.trouble_rotating = f"cannot rotate: {error.strerror or error}"
+            self._rotate_at = now + _RETRY_ROTATION_S
+            return
+        self.trouble_rotating = ""
+        if fd != self.fd:
+            os.close(self.fd)
+            self.fd = fd
+            found = os.fstat(fd)
+            self._identity = (found.st_dev, found.st_ino)
+
+
+def is_device_path(path: str) -> bool:
+    """Tell whether a path is the system's own: written to as it is, never created, renamed or emptied."""
+    return path.startswith(("/dev/", "/proc/")) and not path.startswith("/dev/shm/")
+
+
+def own_descriptor(path: str) -> int | None:
+    """Return which descriptor of this process a path like /dev/stdout means."""
+    match = _OWN_DESCRIPTOR.fullmatch(path)
+    if match is None:
+        return None
+    if match[2]:
+        return 1
+    if match[3]:
+        return 2
+    return int(match[1] or match[4])
+
+
+def refuse_foreign_links(path: str, real: str) -> None:
+    """As root, refuse a path that leads through a symbolic link of somebody else: it could lead anywhere."""
+    if os.geteuid() != 0:
+        return
+    path = os.path.abspath(path)
+    if path == real:
+        return
+    place = "/"
+    for part in path.split("/")[1:]:
+        place = os.path.join(place, part)
+        try:
+            found = os.lstat(place)
+        except FileNotFoundError:
+            return
+        if stat.S_ISLNK(found.st_mode) and found.st_uid != 0:
+            raise PermissionError(errno.ELOOP, f"refusing the symbolic link {place!r} of uid {found.st_uid}", path)

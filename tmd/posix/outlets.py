@@ -1,0 +1,113 @@
+"""All targets that are open, one outlet for each real path.
+
+Promises that two names of one file share one descriptor, and that a target is closed when nobody uses it any more and
+everything for it is written. Knows nothing of channels or threads.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+
+from tmd.posix.logfiles import LogTarget, is_device_path
+from tmd.posix.loop import Loop
+from tmd.posix.outlet import Outlet, Verdict, clear_unopened
+
+
+class Outlets:
+    """The outlets by path. `find` may be called from any thread, all else belongs to the loop's."""
+
+    def __init__(self, loop: Loop, report: Callable[[str, int, str], None], resume: Callable[[Outlet], None]) -> None:
+        self._loop = loop
+        self._report = report
+        self._resume = resume
+        self._by_path: dict[str, Outlet] = {}
+        self._by_target: dict[LogTarget, Outlet] = {}
+        self._gone_written = 0
+        self._gone_dropped = 0
+
+    def __iter__(self) -> Iterator[Outlet]:
+        return iter(list(self._by_path.values()))
+
+    def find(self, target: LogTarget) -> Outlet | None:
+        """Return the outlet of a target that was asked for before."""
+        return self._by_target.get(target)
+
+    def get(self, target: LogTarget) -> Outlet:
+        """Return the outlet for a target, making it when there is none; limits asked for last count."""
+        outlet = self._by_target.get(target)
+        if outlet is None:
+            path = _real(target)
+            outlet = self._by_path.get(path)
+            if outlet is None:
+                outlet = self._by_path[path] = Outlet(target, self._loop, self._report, self._resume)
+            self._by_target[target] = outlet
+        if outlet.target != target:
+            outlet.file.adopt(target)
+        return outlet
+
+    def use(self, target: LogTarget | None) -> Outlet | None:
+        """Return the outlet for a channel; to be given back with `unuse`."""
+        if target is None:
+            return None
+        outlet = self.get(target)
+        outlet.join()
+        return outlet
+
+    def unuse(self, outlet: Outlet | None, who: object) -> None:
+        """Note that a channel no longer writes there."""
+        if outlet is not None:
+            outlet.fall_silent(who)
+            outlet.users -= 1
+            self._retire(outlet)
+
+    def release(self, target: LogTarget) -> None:
+        """Note that nobody but channels needs the target open."""
+        outlet = self._by_target.get(target)
+        if outlet is not None:
+            outlet.kept = False
+            self._retire(outlet)
+
+    def clear(self, target: LogTarget) -> None:
+        """Empty a file and remove its backups, open or not; OSError."""
+        outlet = self._by_path.get(_real(target))
+        if outlet is None:
+            clear_unopened(target)
+        else:
+            outlet.clear()
+
+    def close(self) -> None:
+        """Close all; what is still queued is counted as lost."""
+        for outlet in self:
+            outlet.give_up()
+            outlet.close()
+
+    def totals(self) -> tuple[dict[str, int], dict[str, int], int, int]:
+        """Return bytes written and dropped by path of what is open, and ever; from any thread."""
+        outlets = list(self._by_path.values())
+        written = {outlet.target.path: outlet.written for outlet in outlets}
+        dropped = {outlet.target.path: outlet.losses.total for outlet in outlets}
+        return (
+            written,
+            {path: count for path, count in dropped.items() if count},
+            self._gone_written + sum(written.values()),
+            self._gone_dropped + sum(dropped.values()),
+        )
+
+    def _retire(self, outlet: Outlet) -> None:
+        """Close a target nobody wants any more, once it is written or hopeless."""
+        if outlet.users or outlet.kept or outlet not in self._by_path.values():
+            return
+        now = self._loop.now()
+        if not outlet.flush(now) and outlet.verdict(now) is Verdict.HOLD:
+            outlet.after_flush(functools.partial(self._retire, outlet), now)
+            return
+        outlet.give_up()
+        outlet.close()
+        self._gone_written += outlet.written
+        self._gone_dropped += outlet.losses.total
+        self._by_path = {path: other for path, other in self._by_path.items() if other is not outlet}
+        self._by_target = {target: other for target, other in self._by_target.items() if other is not outlet}
+
+
+def _real(target: LogTarget) -> str:
+    return target.path if is_device_path(target.path) else os.path.realpath(target.path)

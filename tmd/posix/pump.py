@@ -1,0 +1,238 @@
+"""Whose turn it is: rounds over all channels.
+
+Promises that no channel starves another, that a pipe which brings little is left to fill for a moment, that what is
+owed to somebody who waits is moved without any rest, and that a silent channel costs nothing. Not thread-safe.
+"""
+
+import functools
+from collections.abc import Callable, Hashable
+from typing import Protocol
+
+from tmd.posix import pipes
+from tmd.posix.channel import Channel, Outcome, Sinks, Surroundings
+from tmd.posix.loop import Loop, Timer
+from tmd.posix.outlet import Outlet
+from tmd.posix.outlets import Outlets
+
+REST_S = 0.0005
+"""a busy pipe is left to fill so long: measured, less costs more and brings less, more lets a 1 MiB pipe run full"""
+QUIET_REST_S = 0.002
+QUIET_BYTES = 4096
+"""who brought less than this at once rests longer"""
+ROUND_BYTES = 1 << 20
+"""moved for one channel before the others have their turn"""
+
+
+class Around(Surroundings, Protocol):
+    """What the pump needs of the drain."""
+
+    def crowded(self) -> bool:
+        """Tell whether so much was found by transforms that they have to wait; `Pump.resume_crowded` goes on."""
+
+
+class Pump:
+    """All channels. A channel is watched, rests, is hot (has more now), is held by its target, or crowded out."""
+
+    def __init__(self, loop: Loop, outlets: Outlets, around: Around) -> None:
+        self._loop = loop
+        self._outlets = outlets
+        self._around = around
+        self._channels: dict[Hashable, Channel] = {}
+        self._heirs: dict[Channel, None] = {}  # their key belongs to a newer channel
+        self._resting: dict[Channel, None] = {}
+        self._hot: dict[Channel, None] = {}
+        self._held: dict[Outlet, dict[Channel, None]] = {}
+        self._crowded_out: dict[Channel, None] = {}
+        self._rest: Timer | None = None
+        self._rest_ends = 0.0
+
+    def __len__(self) -> int:
+        return len(self._channels) + len(self._heirs)
+
+    def open(self, key: Hashable, fd: int, sinks: Sinks) -> None:
+        """Take over a read end; an older channel of that key goes on until its EOF."""
+        channel = Channel(key, fd, sinks, self._outlets.use(sinks.target), self._around)
+        older = self._channels.get(key)
+        if older is not None:
+            self._heirs[older] = None
+        self._channels[key] = channel
+        self._step(channel)
+
+    def retarget(self, key: Hashable, sinks: Sinks) -> None:
+        """Give the channels of a key other sinks."""
+        for channel in self._all_channels():
+            if channel.key != key:
+                continue
+            before = channel.outlet
+            self._leave(channel)
+            channel.retarget(sinks, self._outlets.use(sinks.target), self._loop.now())
+            self._outlets.unuse(before, channel)
+            if not channel.ended:
+                self._step(channel)
+
+    def close(self, key: Hashable) -> None:
+        """Give up the channels of a key."""
+        for channel in self._all_channels():
+            if channel.key == key:
+                self._drop_channel(channel)
+
+    def _all_channels(self) -> list[Channel]:
+        return [*self._channels.values(), *self._heirs]
+
+    def _step(self, channel: Channel) -> None:
+        """Move some bytes of a channel and decide when it is looked at again."""
+        if channel.hears and channel.owed is None and self._around.crowded():
+            self._leave(channel)
+            self._crowded_out[channel] = None
+            return
+        now = self._loop.now()
+        outcome = channel.pump(now, ROUND_BYTES)
+        if channel.owed is not None:
+            channel.owed -= channel.moved
+            if outcome in (Outcome.EMPTY, Outcome.ENDED) or (outcome is Outcome.MOVED and channel.owed <= 0):
+                channel.settle(now)
+        match outcome:
+            case Outcome.MOVED:
+                self._let_rest(channel, now)
+            case Outcome.EMPTY:
+                self._leave(channel)
+                channel.watched = True
+                self._loop.watch(channel.fd, readable=functools.partial(self._step, channel))
+            case Outcome.ENDED:
+                self._end(channel)
+            case Outcome.HELD:
+                self._leave(channel)
+                outlet = channel.outlet
+                assert outlet is not None
+                self._held.setdefault(outlet, {})[channel] = None
+                outlet.wait()
+
+    def _let_rest(self, channel: Channel, now: float) -> None:
+        if channel.watched:
+            self._unwatch(channel)
+        if channel.owed is not None or channel.moved * 2 >= channel.capacity:
+            if not self._hot:
+                self._loop.call_soon(self._hot_round)
+            self._hot[channel] = None
+            return
+        self._resting[channel] = None
+        ends = now + (REST_S if channel.moved >= QUIET_BYTES else QUIET_REST_S)
+        if self._rest is not None:
+            if self._rest_ends <= ends:
+                return
+            self._rest.cancel()
+        self._rest, self._rest_ends = self._loop.call_at(ends, self._round), ends
+
+    def _round(self) -> None:
+        self._rest = None
+        resting, self._resting = self._resting, {}
+        for channel in resting:
+            if not channel.ended:
+                self._step(channel)
+
+    def _hot_round(self) -> None:
+        hot, self._hot = self._hot, {}
+        for channel in hot:
+            if not channel.ended:
+                self._step(channel)
+
+    def _leave(self, channel: Channel) -> None:
+        """Take a channel out of whatever it waits in."""
+        if channel.watched:
+            self._unwatch(channel)
+        self._resting.pop(channel, None)
+        self._hot.pop(channel, None)
+        self._crowded_out.pop(channel, None)
+        if channel.outlet in self._held:
+            self._held[channel.outlet].pop(channel, None)
+
+    def _unwatch(self, channel: Channel) -> None:
+        channel.watched = False
+        self._loop.unwatch(channel.fd)
+
+    def resume(self, outlet: Outlet) -> None:
+        """Go on with whom a target held up."""
+        for channel in self._held.pop(outlet, {}):
+            if not channel.ended:
+                self._step(channel)
+
+    def resume_crowded(self) -> None:
+        """Go on with whom `Around.crowded` held up."""
+        waiting, self._crowded_out = self._crowded_out, {}
+        for channel in waiting:
+            if not channel.ended:
+                self._step(channel)
+
+    def _end(self, channel: Channel) -> None:
+        """At EOF: close the pipe; the channel is known until all of it is written."""
+        channel.settled.append(functools.partial(self._forget, channel))
+        self._leave(channel)
+        channel.close()
+        channel.settle(self._loop.now())
+
+    def _forget(self, channel: Channel) -> None:
+        self._heirs.pop(channel, None)
+        if self._channels.get(channel.key) is channel:
+            del self._channels[channel.key]
+        self._outlets.unuse(channel.outlet, channel)
+        channel.outlet = None
+
+    def _drop_channel(self, channel: Channel) -> None:
+        self._leave(channel)
+        channel.close()
+        waiting, channel.settled = channel.settled, []
+        for callback in waiting:
+            callback()
+        self._forget(channel)
+
+    def finish(self, keys: tuple[Hashable, ...], done: Callable[[], None]) -> None:
+        """Call `done` once all that is in these pipes now, and all their transforms hold back, is where it belongs."""
+        channels = [self._channels[key] for key in keys if key in self._channels]
+        countdown = _Countdown(len(channels), done)
+        for channel in channels:
+            channel.settled.append(countdown.one_less)
+            if channel.ended:
+                channel.settle(self._loop.now())
+                continue
+            channel.owed = pipes.waiting_bytes(channel.fd)
+            self._pay(channel)
+
+    def _pay(self, channel: Channel) -> None:
+        """Move what is owed, unless the target holds it up."""
+        while not channel.ended and channel.owed is not None:
+            self._step(channel)
+            if channel not in self._hot:
+                return
+
+    def settle_all(self) -> bool:
+        """Move what is there now; tell whether all of it could be moved. To be repeated until then."""
+        for channel in self._all_channels():
+            if not channel.ended and channel.owed is not None:
+                self._pay(channel)
+        return all(channel.owed is None for channel in self._all_channels())
+
+    def owe_all(self) -> None:
+        """Owe everybody what is in the pipes now."""
+        for channel in self._all_channels():
+            if not channel.ended and channel.owed is None:
+                channel.owed = pipes.waiting_bytes(channel.fd)
+
+    def close_all(self) -> None:
+        """Give up all channels."""
+        for channel in self._all_channels():
+            self._drop_channel(channel)
+
+
+class _Countdown:
+    """Calls back after so many `one_less`, at once for none."""
+
+    def __init__(self, count: int, callback: Callable[[], None]) -> None:
+        self._left = count
+        self._callback = callback
+        if not count:
+            callback()
+
+    def one_less(self) -> None:
+        self._left -= 1
+        if not self._left:
+            self._callback()

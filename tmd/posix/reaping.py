@@ -1,0 +1,45 @@
+"""Reaping: what the kernel has to tell about our children, orphans handed to us included.
+
+Knows pids and wait statuses, not whose they are.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+WAIT_FLAGS = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEvent:
+    """Something happened to a child. An exit carries `code` or `signal`, a stop the `signal` that stopped it."""
+
+    pid: int
+    kind: Literal["exited", "stopped", "continued"]
+    code: int | None = None
+    signal: int | None = None
+    core: bool = False
+
+
+def reap(at_most: int) -> list[ChildEvent]:
+    """Collect what happened to children without waiting. As many as `at_most`: there may be more."""
+    events: list[ChildEvent] = []
+    while len(events) < at_most:
+        try:
+            pid, status = os.waitpid(-1, WAIT_FLAGS)
+        except ChildProcessError:
+            break
+        if pid == 0:
+            break
+        events.append(_decoded(pid, status))
+    return events
+
+
+def _decoded(pid: int, status: int) -> ChildEvent:
+    if os.WIFEXITED(status):
+        return ChildEvent(pid, "exited", code=os.WEXITSTATUS(status))
+    if os.WIFSIGNALED(status):
+        return ChildEvent(pid, "exited", signal=os.WTERMSIG(status), core=os.WCOREDUMP(status))
+    if os.WIFSTOPPED(status):
+        return ChildEvent(pid, "stopped", signal=os.WSTOPSIG(status))
+    return ChildEvent(pid, "continued")

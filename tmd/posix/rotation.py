@@ -1,0 +1,94 @@
+"""How one log file becomes many: f, f.1 (the newest of the old ones), f.2 ...
+
+Promises that a file is cut between two lines when these are shorter than `LINE_BYTES`, and that a crash at any point
+loses no byte (at worst a line stands with its beginning in one file and its end in the next). Knows nothing of
+who writes.
+"""
+
+import errno
+import os
+import stat
+
+LINE_BYTES = 64 * 1024
+"""lines up to this length are never cut; also how far a file may grow beyond its limit while a line is unfinished"""
+
+
+def cut_point(fd: int, size: int) -> int | None:
+    """Return the offset just after the last newline, looked for in the last `LINE_BYTES`; None when there is none."""
+    start = max(0, size - LINE_BYTES)
+    newline = os.pread(fd, size - start, start).rfind(b"\n")
+    return None if newline < 0 else start + newline + 1
+
+
+def rotate(fd: int, path: str, backups: int, cut: int, mode: int) -> int:
+    """Begin a new file at `path` with what `fd`, the file there now, has after `cut`; return what to write to now.
+
+    `backups` 0: the same file is emptied, and `fd` returned. Otherwise `fd` stays open and is the caller's to close.
+    An OSError means that `fd` is still the one to write to and nothing was lost: the new file is made beside the old
+    one first, so that what can fail fails before anything is renamed.
+    """
+    before = os.fstat(fd)
+    tail = os.pread(fd, before.st_size - cut, cut)
+    if backups <= 0:
+        _write_all(fd, tail, 0)
+        os.ftruncate(fd, len(tail))
+        return fd
+    new_path = f"{path}.rotating"
+    new_fd = _create(new_path, mode, before)
+    try:
+        try:
+            _write_all(new_fd, tail, 0)
+        except OSError:
+            # A full disk must not keep the oldest file from going: the line is torn, its beginning stays where it is.
+            os.ftruncate(new_fd, 0)
+            cut = before.st_size
+        _shift(path, backups)
+        os.rename(new_path, path)
+    except OSError:
+        os.close(new_fd)
+        os.unlink(new_path)
+        raise
+    os.ftruncate(fd, cut)
+    return new_fd
+
+
+def remove_backups(path: str, backups: int) -> None:
+    """Remove path.1 ... path.<backups>, as far as they are there."""
+    for number in range(1, backups + 1):
+        try:
+            os.unlink(f"{path}.{number}")
+        except FileNotFoundError:
+            continue
+
+
+def _shift(path: str, backups: int) -> None:
+    for number in range(backups - 1, 0, -1):
+        try:
+            os.rename(f"{path}.{number}", f"{path}.{number + 1}")
+        except FileNotFoundError:
+            continue
+    os.rename(path, f"{path}.1")
+
+
+def _create(path: str, mode: int, like: os.stat_result) -> int:
+    """Create a file with the permissions and, when root, the owner of the one before."""
+    try:
+        os.unlink(path)  # left by a crash
+    except FileNotFoundError:
+        pass
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    try:
+        os.fchmod(fd, stat.S_IMODE(like.st_mode))
+        if os.geteuid() == 0:
+            os.fchown(fd, like.st_uid, like.st_gid)
+    except OSError:
+        return fd  # file systems without owners
+    return fd
+
+
+def _write_all(fd: int, data: bytes, offset: int) -> None:
+    while data:
+        written = os.pwrite(fd, data, offset)
+        if not written:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        data, offset = data[written:], offset + written

@@ -1,0 +1,83 @@
+"""Signals and pokes: what makes a sleeping loop wake up.
+
+Promises that a caught signal is never lost, also when the wake-up pipe is full: the pipe only wakes, the truth is
+what the handler noted. Knows nothing of what a signal means.
+"""
+
+import os
+import signal
+from types import FrameType
+
+IGNORED_BY_PYTHON = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+"""what the interpreter itself ignores; children get them back as `restore_signals` says"""
+
+PIPE_BYTES = 1 << 16
+
+
+class WakeUp:
+    """A pipe whose `fd` turns readable when somebody pokes or a caught signal arrives."""
+
+    def __init__(self) -> None:
+        self.fd, self._poke_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.noted: dict[int, None] = {}
+        """signals that arrived and were not taken yet, in order of arrival"""
+        self._before: dict[int, tuple[object, bool]] = {}
+        self._outer_fd: int | None = None
+
+    def poke(self) -> None:
+        """Make `fd` readable; from any thread."""
+        try:
+            os.write(self._poke_fd, b"\0")
+        except BlockingIOError:
+            return  # a full pipe is as readable as can be
+
+    def drain(self) -> None:
+        """Make `fd` quiet again."""
+        try:
+            os.read(self.fd, PIPE_BYTES)
+        except BlockingIOError:
+            return
+
+    def take(self) -> list[int]:
+        """Return the signals noted since the last call, each once."""
+        noted, self.noted = self.noted, {}
+        return list(noted)
+
+    def catch(self, signum: int) -> None:
+        """Note this signal from now on, also if it came blocked from our parent. Main thread only; idempotent."""
+        if signum in self._before:
+            return
+        if self._outer_fd is None:
+            self._outer_fd = signal.set_wakeup_fd(self._poke_fd, warn_on_full_buffer=False)
+        before = signal.signal(signum, self._note)
+        signal.siginterrupt(signum, False)  # system calls of other threads go on undisturbed
+        blocked = signum in signal.pthread_sigmask(signal.SIG_UNBLOCK, {signum})
+        self._before[signum] = (before, blocked)
+
+    def close(self) -> None:
+        """Give the signals back to whom they belonged before, and close the pipe."""
+        for signum, (before, blocked) in self._before.items():
+            if blocked:
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signum})
+            # None: installed by something that is not Python, which cannot be put back
+            signal.signal(signum, signal.SIG_DFL if before is None else before)  # type: ignore[arg-type]
+        self._before.clear()
+        if self._outer_fd is not None:
+            signal.set_wakeup_fd(self._outer_fd)
+            self._outer_fd = None
+        os.close(self.fd)
+        os.close(self._poke_fd)
+
+    def _note(self, signum: int, _frame: FrameType | None) -> None:
+        self.noted[signum] = None
+
+
+def reset_inherited() -> None:
+    """Undo what our own parent left behind: unblock every signal, ignore none but those Python ignores.
+
+    Children inherit both through exec, so a daemon started by `nohup` or by a careless parent would pass them on.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for signum in signal.valid_signals() - IGNORED_BY_PYTHON - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(signum) is signal.SIG_IGN:
+            signal.signal(signum, signal.SIG_DFL)

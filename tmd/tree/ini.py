@@ -1,0 +1,187 @@
+"""Supervisor's INI dialect, read by way of ConfigObj.
+
+ConfigObj's own grammar is another one: it cuts `echo a#b`, knows neither continuation lines nor `;` comments nor
+`key: value`. So the text is folded here into logical lines by the dialect's rules (the fold), and ConfigObj is
+handed one quoted line per value. The fold also keeps what ConfigObj does not: the line and column of every key.
+
+The dialect, in short: `#` and `;` start a comment at the start of a line or after a blank, quotes or not; a line
+indented deeper than its key goes on with the value; keys are lower-cased; the last of two equal keys wins; equal
+sections are one section.
+"""
+
+from typing import NamedTuple
+
+from configobj import ConfigObj
+
+from tmd.tree.node import Entry, Mapping, Origin, Scalar
+from tmd.tree.problems import ConfigRefused, Problem
+
+_COMMENT_MARKS = ("#", ";")
+
+
+class _Bad(NamedTuple):
+    line_number: int
+    line: str
+
+
+class _Value:
+    """A value while it is being folded."""
+
+    __slots__ = ("lines", "origin", "value_origin")
+
+    def __init__(self, origin: Origin, value_origin: Origin, first: str) -> None:
+        self.origin = origin
+        self.value_origin = value_origin
+        self.lines = [first]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines).rstrip()
+
+
+class _Section(NamedTuple):
+    origin: Origin
+    values: dict[str, _Value]
+
+
+def parse_ini(text: str, file: str) -> Mapping:
+    """Return the sections of an INI text as mappings of texts; raises ConfigRefused with every bad line."""
+    sections = _fold(text, file)
+    lines: list[str] = []
+    for name, section in sections.items():
+        lines.append(f"[':{_quoted(name)}']")
+        lines += [f"'{_quoted(key)}' = '''{_quoted(value.text)}'''" for key, value in section.values.items()]
+    parsed = ConfigObj(lines, interpolation=False, list_values=False, raise_errors=True)
+    entries: dict[str, Entry] = {}
+    for header, body in parsed.items():
+        name = _unquoted(header[1:])
+        section = sections[name]
+        options: dict[str, Entry] = {}
+        for quoted_key, quoted_value in body.items():
+            key = _unquoted(quoted_key)
+            value = section.values[key]
+            options[key] = Entry(value.origin, Scalar(_unquoted(quoted_value), value.value_origin))
+        entries[name] = Entry(section.origin, Mapping(options, section.origin, name))
+    return Mapping(entries, Origin(file, 1, 1))
+
+
+def _quoted(text: str) -> str:
+    """Return text that fits between quotes on one line, whatever it holds."""
+    if "\\" in text:
+        text = text.replace("\\", "\\\\")
+    if "'" in text:
+        text = text.replace("'", "\\q")
+    if "\n" in text:
+        text = text.replace("\n", "\\n")
+    return text
+
+
+def _unquoted(text: str) -> str:
+    if "\\" not in text:
+        return text
+    meant = {"\\": "\\", "q": "'", "n": "\n"}
+    head, *rest = text.split("\\")
+    parts = [head]
+    escaped_backslash = False
+    for piece in rest:
+        if escaped_backslash:
+            parts.append(piece)
+            escaped_backslash = False
+        elif piece:
+            parts.append(meant[piece[0]] + piece[1:])
+        else:
+            parts.append("\\")
+            escaped_backslash = True
+    return "".join(parts)
+
+
+def _content(line: str) -> tuple[str, bool]:
+    """Return a line without comment and surrounding blanks, and whether there was a comment.
+
+    Comment marks are looked for in rounds, the first of each kind, then the second of each kind: in a line with
+    several, a later comment of one kind can hide an earlier one of the other. Files written for Supervisor may
+    rely on where it cuts.
+    """
+    stripped = line.strip()
+    if stripped.startswith(_COMMENT_MARKS):
+        return "", True
+    if "#" not in line and ";" not in line:
+        return stripped, False
+    places = dict.fromkeys(_COMMENT_MARKS, -1)
+    while places:
+        for mark in tuple(places):
+            places[mark] = line.find(mark, places[mark] + 1)
+            if places[mark] == -1:
+                del places[mark]
+        cuts = [place for place in places.values() if place == 0 or line[place - 1].isspace()]
+        if cuts:
+            return line[: min(cuts)].strip(), True
+    return stripped, False
+
+
+def _fold(text: str, file: str) -> dict[str, _Section]:
+    """Return the logical lines by section and key."""
+    sections: dict[str, _Section] = {}
+    section: _Section | None = None
+    value: _Value | None = None
+    key_indent = 0
+    bad: list[_Bad] = []
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, line in enumerate(lines, 1):
+        content, commented = _content(line)
+        if not content:
+            if value is not None and not commented and number < len(lines):
+                value.lines.append("")
+            continue
+        indent = len(line) - len(line.lstrip())
+        if value is not None and indent > key_indent:
+            value.lines.append(content)
+            continue
+        key_indent = indent
+        origin = Origin(file, number, indent + 1)
+        closing = content.rfind("]")
+        if content[0] == "[" and closing > 1:
+            section = sections.setdefault(content[1:closing], _Section(origin, {}))
+            value = None
+        elif section is None:
+            raise _headless(file, number, line, last=number == len(lines))
+        else:
+            delimiter = min((at for at in (content.find("="), content.find(":")) if at >= 0), default=0)
+            if delimiter == 0:
+                bad.append(_Bad(number, line if number == len(lines) else line + "\n"))
+                continue
+            key = content[:delimiter].rstrip().lower()
+            first = content[delimiter + 1 :].strip()
+            value_column = line.find(first, indent + delimiter + 1) + 1 if first else indent + delimiter + 2
+            value = _Value(origin, Origin(file, number, value_column), first)
+            section.values[key] = value
+    if bad:
+        raise _unreadable(file, bad)
+    return sections
+
+
+def _headless(file: str, number: int, line: str, *, last: bool) -> ConfigRefused:
+    whole = line if last else line + "\n"
+    hint = "begin with a section, e.g. [taskmaster] or [supervisord]"
+    if line.startswith("\ufeff"):
+        hint = "the file begins with a byte order mark: save it without"
+    return ConfigRefused(
+        [Problem(Origin(file, number, 1), "", f"this line belongs to no section: {line.strip()!r}", hint)],
+        supervisor_text=f"File contains no section headers.\nfile: {file!r}, line: {number}\n{whole!r}",
+    )
+
+
+def _unreadable(file: str, bad: list[_Bad]) -> ConfigRefused:
+    details = "".join(f"\n\t[line {each.line_number:2d}]: {each.line!r}" for each in bad)
+    return ConfigRefused(
+        [
+            Problem(
+                Origin(file, each.line_number, len(each.line) - len(each.line.lstrip()) + 1),
+                "",
+                f"cannot read this line: {each.line.strip()!r}",
+                "write key = value; a line that goes on with a value is indented",
+            )
+            for each in bad
+        ],
+        supervisor_text=f"Source contains parsing errors: {file!r}{details}",
+    )

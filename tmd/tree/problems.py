@@ -1,0 +1,43 @@
+"""What is wrong with a configuration, each problem with its place, and the exception that carries all of them."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from tmd.tree.node import Origin
+
+
+class Problem(NamedTuple):
+    """One thing to mend."""
+
+    origin: Origin
+    where: str
+    """the option: `programs.web.startsecs`; empty when it is about the file or a line"""
+    reason: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        subject = f"{self.where}: " if self.where else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.origin}: {subject}{self.reason}{hint}".replace("\n", "\\n")
+
+
+class ConfigRefused(Exception):
+    """A configuration that cannot be used. `problems` are in order of place, `files` in order of reading."""
+
+    def __init__(self, problems: Iterable[Problem], *, supervisor_text: str = "", files: Sequence[str] = ()) -> None:
+        found = tuple(problems)
+        ranks = {file: rank for rank, file in enumerate(files)}
+        for problem in found:
+            ranks.setdefault(problem.origin.file, len(ranks))
+        self.problems = tuple(
+            sorted(found, key=lambda each: (ranks[each.origin.file], each.origin.line, each.origin.column))
+        )
+        self.supervisor_text = supervisor_text or (str(self.problems[0]) if found else "")
+        """What to print after `Error: `: in Supervisor's dialect the problem it would name, in its words; in the
+        native dialect the first problem with its place."""
+        super().__init__(self.text)
+
+    @property
+    def text(self) -> str:
+        """All problems, one per line."""
+        return "\n".join(str(problem) for problem in self.problems)

@@ -1,0 +1,141 @@
+"""The structs that travel in replies: every key, its type and one sentence.
+
+Rendering, the client and the reference page read these lists. Keys are added at the end and never taken away;
+the keys before `# ours` are Supervisor's and clients index them blindly. Nothing here knows how a value is found.
+"""
+
+from typing import Literal, NamedTuple
+
+FieldType = Literal["int", "string", "boolean", "double", "array", "struct"]
+
+MAX_INT = 2**31 - 1
+MIN_INT = -(2**31)
+
+
+class Field(NamedTuple):
+    """One key of a struct."""
+
+    name: str
+    type: FieldType
+    doc: str
+
+
+def capped_int(value: float) -> int:
+    """Return a number as an XML-RPC integer: whole, and saturated at 32 bits."""
+    return max(MIN_INT, min(MAX_INT, int(value)))
+
+
+PROCESS_INFO: tuple[Field, ...] = (
+    Field("name", "string", "the process"),
+    Field("group", "string", "its group"),
+    Field("start", "int", "epoch seconds of the last start, 0 for never"),
+    Field("stop", "int", "epoch seconds of the last end, 0 for never"),
+    Field("now", "int", "epoch seconds at the daemon"),
+    Field("state", "int", "state code"),
+    Field("statename", "string", "STOPPED, STARTING, RUNNING, BACKOFF, STOPPING, EXITED, FATAL or UNKNOWN"),
+    Field("spawnerr", "string", "the last thing that went wrong with a start, or empty"),
+    Field("exitstatus", "int", "the last exit status, -1 for a signal, 0 if there was none"),
+    Field("logfile", "string", "the same as stdout_logfile"),
+    Field("stdout_logfile", "string", "path, or empty"),
+    Field("stderr_logfile", "string", "path, or empty"),
+    Field("pid", "int", "0 if there is no process"),
+    Field("description", "string", "one line for people"),
+    # ours
+    Field("paused", "boolean", "stopped by SIGSTOP or SIGTSTP, to be continued"),
+    Field("starts", "int", "spawns since the process was added"),
+    Field("stopped_by_hand", "boolean", "somebody asked for it to be stopped"),
+    Field("autorestart", "string", "never, unexpected or always"),
+)
+"""`getProcessInfo`, `getAllProcessInfo`."""
+
+CONFIG_INFO: tuple[Field, ...] = (
+    Field("autostart", "boolean", "started with the daemon"),
+    Field("command", "string", "the command line as written"),
+    Field("directory", "string", "working directory, or none"),
+    Field("exitcodes", "array", "expected exit codes"),
+    Field("group", "string", "its group"),
+    Field("group_prio", "int", "priority of the group"),
+    Field("inuse", "boolean", "a group of that name is active"),
+    Field("killasgroup", "boolean", "SIGKILL goes to the process group"),
+    Field("name", "string", "the process"),
+    Field("process_prio", "int", "priority of the process"),
+    Field("redirect_stderr", "boolean", "stderr goes where stdout goes"),
+    Field("serverurl", "string", "SUPERVISOR_SERVER_URL if set by hand, or none"),
+    Field("startretries", "int", "how often a failed start is tried again"),
+    Field("startsecs", "int", "seconds to stay up to count as started; a double when it is not whole"),
+    Field("stderr_capture_maxbytes", "int", "size of the capture buffer, 0 for off"),
+    Field("stderr_events_enabled", "boolean", "PROCESS_LOG_STDERR events are sent"),
+    Field("stderr_logfile", "string", "path, auto or none"),
+    Field("stderr_logfile_backups", "int", "rotated files kept"),
+    Field("stderr_logfile_maxbytes", "int", "size at which it is rotated, 0 for never"),
+    Field("stderr_syslog", "boolean", "copied to syslog"),
+    Field("stdout_capture_maxbytes", "int", "size of the capture buffer, 0 for off"),
+    Field("stdout_events_enabled", "boolean", "PROCESS_LOG_STDOUT events are sent"),
+    Field("stdout_logfile", "string", "path, auto or none"),
+    Field("stdout_logfile_backups", "int", "rotated files kept"),
+    Field("stdout_logfile_maxbytes", "int", "size at which it is rotated, 0 for never"),
+    Field("stdout_syslog", "boolean", "copied to syslog"),
+    Field("stopsignal", "int", "signal number"),
+    Field("stopwaitsecs", "int", "seconds until SIGKILL; a double when it is not whole"),
+    Field("uid", "int", "user id, or the string none"),
+    # ours
+    Field("autorestart", "string", "never, unexpected or always"),
+    Field("stopasgroup", "boolean", "the stop signal goes to the process group"),
+)
+"""`getAllConfigInfo`. What is not set is the string `none`. Environments are never told."""
+
+STATE = (
+    Field("statecode", "int", "1 running, 0 restarting, -1 shutting down"),
+    Field("statename", "string", "RUNNING, RESTARTING or SHUTDOWN"),
+)
+"""`getState`."""
+
+STATUS = (
+    Field("name", "string", "the process"),
+    Field("group", "string", "its group"),
+    Field("status", "int", "80, or a fault code"),
+    Field("description", "string", "OK, or the fault's text"),
+)
+"""One item of a status array."""
+
+VERSION = (
+    Field("name", "string", "tmd"),
+    Field("version", "string", "the version of tmd"),
+    Field("dialect", "string", "supervisor or native"),
+    Field("config", "string", "path of the configuration file"),
+)
+"""`taskmaster.getVersion`."""
+
+GROUP_CHANGE = (
+    Field("name", "string", "the group"),
+    Field("added", "array", "processes that were added"),
+    Field("removed", "array", "processes that were stopped and removed"),
+    Field("restarted", "array", "processes that needed a restart"),
+    Field("live", "array", "processes whose new settings apply without a restart"),
+)
+"""One changed group of `taskmaster.update`; processes by their names as `startProcess` takes them."""
+
+UPDATE = (
+    Field("added", "array", "names of groups"),
+    Field("changed", "array", "a struct for each group that stays but differs"),
+    Field("removed", "array", "names of groups"),
+)
+"""`taskmaster.update`."""
+
+RELOAD = (
+    Field("restarted", "boolean", "everything is being stopped and started anew; the lists are empty then"),
+    *UPDATE,
+)
+"""`taskmaster.reload`."""
+
+STRUCTS: dict[str, tuple[Field, ...]] = {
+    "process info": PROCESS_INFO,
+    "config info": CONFIG_INFO,
+    "state": STATE,
+    "status": STATUS,
+    "version": VERSION,
+    "update": UPDATE,
+    "group change": GROUP_CHANGE,
+    "reload": RELOAD,
+}
+"""All of them, by the name the table of methods and the reference page use."""
