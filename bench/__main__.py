@@ -17,8 +17,9 @@ def main() -> None:
     table = [
         *respawn.rows(max(5, int(30 * scale)), peer),
         *idle.rows(500, 10 * scale, peer),
-        *drain.rows(8, 10 * scale, 0, peer),
-        *drain.rows(8, 10 * scale, 65536, peer),
+        *drain.rows(8, 10 * scale, 0, 0, peer),
+        *drain.rows(8, 10 * scale, 65536, 0, peer),
+        *drain.rows(8, 10 * scale, 0, 19, peer),
     ]
     print(f"{platform.system()} {platform.release()}, Python {platform.python_version()}\n")
     print(markdown(("measured", "tmd", "supervisord", "ratio"), table))

@@ -34,12 +34,13 @@ class Drained(NamedTuple):
     """wall time of getAllProcessInfo on an open connection meanwhile"""
 
 
-def measure(subject: Subject, spammers: int = 8, seconds: float = 10.0, write: int = 0) -> Drained:
+def measure(subject: Subject, spammers: int = 8, seconds: float = 10.0, write: int = 0, nice: int = 0) -> Drained:
     """Let the spammers write for some seconds and look at everything meanwhile and after."""
     rig = Rig(subject)
     try:
         rig.write(
-            f"[program:spam]\ncommand={program('spam.py')} --seconds {seconds} --size 100 --write {write}\n"
+            "[program:spam]\n"
+            f"command=nice -n {nice} {program('spam.py')} --seconds {seconds} --size 100 --write {write}\n"
             f"numprocs={spammers}\nprocess_name=spam%(process_num)d\nstartsecs=0\nautorestart=false\nautostart=false\n"
             "stdout_logfile={dir}/out%(process_num)d\nstdout_logfile_maxbytes=10MB\nstdout_logfile_backups=1000\n"
         )
@@ -72,11 +73,12 @@ def _timed(call: object) -> float:
     return time.monotonic() - began
 
 
-def rows(spammers: int, seconds: float, write: int, peer: bool) -> list[tuple[str, ...]]:
+def rows(spammers: int, seconds: float, write: int, nice: int, peer: bool) -> list[tuple[str, ...]]:
     """Measure and return the rows of the table."""
-    ours = measure("tmd", spammers, seconds, write)
-    theirs = measure("supervisord", spammers, seconds, write) if peer else None
-    what = f"{spammers} spammers, {seconds:g} s, {'a write a line' if not write else f'writes of {write} bytes'}"
+    ours = measure("tmd", spammers, seconds, write, nice)
+    theirs = measure("supervisord", spammers, seconds, write, nice) if peer else None
+    manner = f"writes of {write} bytes" if write else "a write a line"
+    what = f"{spammers} spammers{f' of nice {nice}' if nice else ''}, {seconds:g} s, {manner}"
 
     def row(name: str, text: str, mine: float, other: float | None, *, less: bool = True) -> tuple[str, ...]:
         compared = "-" if other is None else ratio(other, mine) if less else ratio(mine, other)
@@ -105,9 +107,10 @@ def main() -> None:
     parser.add_argument("--spammers", type=int, default=8, help="programs that write (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long they write (default: %(default)s)")
     parser.add_argument("--write", type=int, default=0, help="bytes a write; 0: a write a line (default)")
+    parser.add_argument("--nice", type=int, default=0, help="their niceness: 19 leaves the CPU to those who ask")
     parser.add_argument("--peer", action="store_true", help="measure supervisord too")
     options = parser.parse_args()
-    table = rows(options.spammers, options.seconds, options.write, options.peer)
+    table = rows(options.spammers, options.seconds, options.write, options.nice, options.peer)
     print(markdown(("measured", "tmd", "supervisord", "ratio"), table))
 
 

@@ -53,7 +53,7 @@ def rows(count: int, seconds: float, peer: bool) -> list[tuple[str, ...]]:
     """Measure and return the rows of the table."""
     ours = measure("tmd", count, seconds)
     theirs = measure("supervisord", count, seconds) if peer else None
-    found = []
+    found: list[tuple[str, ...]] = []
     for name, unit, scale, field in (
         ("wake-ups a second", "", 1.0, "wakeups"),
         ("CPU", " %", 1.0, "cpu_percent"),

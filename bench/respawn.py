@@ -51,7 +51,7 @@ def rows(rounds: int, peer: bool) -> list[tuple[str, ...]]:
     """Measure and return the rows of the table."""
     ours = measure("tmd", rounds)
     theirs = measure("supervisord", rounds) if peer else []
-    found = []
+    found: list[tuple[str, ...]] = []
     for name, of in (("min", min), ("median", median), ("p99", lambda values: quantile(values, 0.99))):
         mine = of(ours)
         other = of(theirs) if theirs else 0.0

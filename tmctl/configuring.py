@@ -80,6 +80,8 @@ def _tell_update(session: Session, done: Info, *, verbose: bool) -> None:
     for name in done["removed"]:
         session.say(f"{name}: stopped", f"{name}: removed process group")
     for change in done["changed"]:
+        if not change.get("kept") and (change["removed"] or change["restarted"]):
+            session.say(f"{change['name']}: stopped")  # all of it, as supervisorctl does with every change
         session.say(f"{change['name']}: updated process group")
         if verbose:
             session.say(*touched_lines(change))

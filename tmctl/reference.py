@@ -144,7 +144,8 @@ DOCUMENTS: tuple[tuple[str, str], ...] = (
     ("reread", "`added`, `changed`, `removed`: group names"),
     (
         "update",
-        "`added`, `removed`: group names; `changed`: `name`, `added`, `removed`, `restarted`, `live` (process names)",
+        "`added`, `removed`: group names; `changed`: `name` and lists of processes: `added`, `removed`, `restarted`, "
+        "`live`, `kept`",
     ),
     ("reload", "`restarted`; when false also `added`, `changed`, `removed` as for update"),
     ("add, remove", "`added` or `removed`: group names"),

@@ -138,7 +138,7 @@ programs:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("PYTEST_", "SUPERVISOR_", "COV_", "XDG_"))
+            if not name.startswith(("PYTEST_", "SUPERVISOR_", "COV_", "XDG_")) and name != "PYTHONDONTWRITEBYTECODE"
         }
         kept |= {"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8", "HOME": str(self.dir), "TERM": "dumb", "COLUMNS": "200"}
         kept[_MARK] = str(self.dir)
@@ -162,6 +162,7 @@ programs:
                 stderr=said,
                 cwd=self.dir,
                 env=self.environment() | environment,
+                start_new_session=True,  # as under a service manager: not in the session of the one who asks
             )
         self.daemon_pid = self.daemon.pid
         if ready:
@@ -264,6 +265,7 @@ programs:
             capture_output=True,
             cwd=self.dir,
             env=self.client_environment(),
+            start_new_session=True,  # an operator's terminal is a session of its own
             timeout=deadline_s,
             check=False,
         )

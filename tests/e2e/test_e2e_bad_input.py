@@ -72,7 +72,7 @@ def test_unknown_methods_and_wrong_arguments_are_faults(running: Rig) -> None:
         assert (refused.value.faultCode, refused.value.faultString) == (1, "UNKNOWN_METHOD")
     calls: list[Callable[[], Any]] = [
         lambda: ask.supervisor.getState(1),
-        lambda: ask.supervisor.getProcessInfo(),
+        ask.supervisor.getProcessInfo,
         lambda: ask.supervisor.startProcess("web", True, 3),
     ]
     if running.subject == "tmd":  # 500 there

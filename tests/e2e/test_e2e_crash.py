@@ -14,6 +14,7 @@ def test_a_program_that_crashes_at_once_is_tried_startretries_times_more_then_gi
     rig.start()
     info = rig.until("web", "FATAL")
     assert rig.text("lives") == "xxx"
+    assert len(rig.until_line("gave up: web entered FATAL state, too many start retries too quickly")) == 1
     spawned = rig.lines("spawned: 'web' with pid")
     exited = rig.lines(r"exited: web \(exit status 1; not expected\)")
     assert (len(spawned), len(exited)) == (3, 3)
@@ -21,7 +22,6 @@ def test_a_program_that_crashes_at_once_is_tried_startretries_times_more_then_gi
     for tries, (gone, again) in enumerate(zip(exited, spawned[1:], strict=False), start=1):
         assert tries - 0.01 <= again.at - gone.at <= tries + slack_s
     assert {line.level for line in exited} == {"WARN"}
-    assert len(rig.lines("gave up: web entered FATAL state, too many start retries too quickly")) == 1
     assert info["spawnerr"] == info["description"] == "Exited too quickly (process log may have details)"
     assert (info["pid"], info["exitstatus"]) == (0, 0)
     rig.stop()
@@ -32,7 +32,7 @@ def test_without_retries_there_is_one_try(rig: Rig) -> None:
     rig.start()
     rig.until("web", "FATAL")
     assert rig.text("lives") == "x"
-    assert len(rig.lines("exited: web")) == 1
+    assert len(rig.until_line("exited: web")) == 1
     rig.stop()
 
 
@@ -99,7 +99,7 @@ def test_death_by_a_signal_is_named(rig: Rig, name: str) -> None:
     rig.start()
     info = rig.until("job", "EXITED")
     assert (info["exitstatus"], info["spawnerr"]) == (-1, "Bad exit code -1")
-    assert rig.lines(rf"exited: job \(terminated by {name}( \(core dumped\))?; not expected\)")
+    assert rig.until_line(rf"exited: job \(terminated by {name}( \(core dumped\))?; not expected\)")
     rig.stop()
 
 
@@ -107,12 +107,14 @@ def test_a_running_program_killed_by_hand_comes_back(rig: Rig) -> None:
     rig.write("[program:web]\ncommand=sleep 100000\n")
     rig.start()
     old = int(rig.until("web", "RUNNING")["pid"])
-    assert rig.lines(r"success: web entered RUNNING state, process has stayed up for > than 1 seconds \(startsecs\)")
+    assert rig.until_line(
+        r"success: web entered RUNNING state, process has stayed up for > than 1 seconds \(startsecs\)"
+    )
     world.kill(old, signal.SIGKILL)
     new = rig.until_new_pid("web", old)
     assert world.alive(new)
     assert world.children(rig.daemon_pid) == [new]
-    assert rig.lines(r"exited: web \(terminated by SIGKILL; not expected\)")
+    assert rig.until_line(r"exited: web \(terminated by SIGKILL; not expected\)")
     rig.stop()
 
 

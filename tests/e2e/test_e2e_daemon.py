@@ -25,8 +25,8 @@ def test_these_signals_end_it_in_order(rig: Rig, name: str) -> None:
     os.kill(rig.daemon_pid, getattr(signal, f"SIG{name}"))
     rig.wait_end()
     assert not world.alive(pid)
-    assert rig.lines(f"received SIG{name} indicating exit request")[0].level == "WARN"
-    assert rig.lines(r"stopped: web \(terminated by SIGTERM\)")
+    assert rig.until_line(f"received SIG{name} indicating exit request")[0].level == "WARN"
+    assert rig.until_line(r"stopped: web \(terminated by SIGTERM\)")
 
 
 def test_a_second_signal_changes_nothing(rig: Rig) -> None:
@@ -193,6 +193,23 @@ def test_in_the_foreground_the_log_is_shown_too_unless_silent(rig: Rig) -> None:
     rig.until("web", "RUNNING")
     assert "spawned" not in rig.text("said")
     rig.stop()
+
+
+def test_a_file_shared_with_others_as_standard_output_is_not_written_over(rig: Rig) -> None:
+    rig.write(SLEEP)
+    with rig.said.open("wb", buffering=0) as said:
+        said.write(b"before\n")
+        rig.daemon = subprocess.Popen(
+            rig.command("-n"), stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=rig.dir, env=rig.environment()
+        )
+        rig.daemon_pid = rig.daemon.pid
+        rig.wait_ready()
+        rig.until("web", "RUNNING")
+        rig.stop()
+        said.write(b"after\n")
+    lines = rig.text("said").splitlines()
+    assert (lines[0], lines[-1]) == ("before", "after")
+    assert len(lines) == len(rig.lines()) + 2
 
 
 def test_lifecycle_lines_have_time_level_and_text(rig: Rig) -> None:

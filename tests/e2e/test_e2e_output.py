@@ -308,7 +308,7 @@ def test_the_daemons_log_rotates(rig: Rig) -> None:
         daemon="logfile_maxbytes=4KB\nlogfile_backups=2",
     )
     rig.start()
-    rig.wait(lambda: (rig.dir / "d.log.2").exists(), what="two backups")
+    rig.wait((rig.dir / "d.log.2").exists, what="two backups")
     assert sorted(path.name for path in rig.dir.glob("d.log*"))[:3] == ["d.log", "d.log.1", "d.log.2"]
     assert not (rig.dir / "d.log.3").exists()
     rig.stop()

@@ -133,7 +133,7 @@ def test_what_was_stopped_by_hand_stays_stopped(rig: Rig) -> None:
     rig.wait(lambda: "new:new" in rig.states(), what="the new one")
     rig.until("new", "RUNNING")
     assert rig.state("web") == "STOPPED"
-    assert not rig.lines("received SIGHUP.*")[0].text.endswith("(shutdown in progress)")
+    assert not rig.until_line("received SIGHUP.*")[0].text.endswith("(shutdown in progress)")
     rig.stop()
 
 
@@ -159,7 +159,7 @@ def test_a_live_option_applies_without_a_restart(rig: Rig, option: str) -> None:
     assert rig.pid("web") == pid
     if option == "stopsignal":
         rig.ctl("stop", "web")
-        assert rig.lines(r"stopped: web \(terminated by SIGINT\)")
+        assert rig.until_line(r"stopped: web \(terminated by SIGINT\)")
     if option == "autorestart":
         world.kill(pid)
         rig.until_new_pid("web", pid)
@@ -333,7 +333,7 @@ def test_reload_goes_on_while_others_crash_and_spam(rig: Rig) -> None:
         rig.until(f"new{turn}", "RUNNING")
         assert len(rig.states()) == 5
     assert (rig.pid("calm"), rig.pid("spam")) == (calm, spam)
-    assert len(rig.lines("spawned: 'loop'")) > 20
+    rig.until_line("spawned: 'loop'", count=20)
     rig.stop()
 
 

@@ -166,7 +166,7 @@ def test_a_native_file_means_what_it_says(rig: Rig) -> None:
     rig.until_all("RUNNING")
     assert sorted(rig.states()) == ["web:web_00", "web:web_01"]
     assert rig.ctl("stop", "web:*").code == 0
-    assert len(rig.lines(r"stopped: web_0\d \(terminated by SIGUSR1\)")) == 2
+    assert len(rig.until_line(r"stopped: web_0\d \(terminated by SIGUSR1\)", 2)) == 2
     rig.stop()
 
 

@@ -36,8 +36,8 @@ def test_a_command_that_cannot_be_run_is_refused_with_the_reason(rig: Rig, kind:
         assert (first.text, first.level) == (f"spawnerr: {reason}", "INFO")
         info = rig.until("bad", "FATAL")
         assert info["spawnerr"] == info["description"] == reason
+    assert rig.until_line("gave up: bad entered FATAL state, too many start retries too quickly")
     assert len(rig.lines("^spawnerr: ")) == 2
-    assert rig.lines("gave up: bad entered FATAL state, too many start retries too quickly")
     with pytest.raises(xmlrpc.client.Fault) as refused:
         rig.rpc.supervisor.startProcess("bad")
     assert refused.value.faultCode == code
@@ -53,7 +53,7 @@ def test_a_directory_that_is_not_there_is_told_as_the_reason(rig: Rig) -> None:
     rig.start()
     info = rig.until("bad", "FATAL")
     assert "/no/such/directory" in info["spawnerr"]
-    assert rig.lines("^spawnerr: .*chdir.*/no/such/directory")
+    assert rig.until_line("^spawnerr: .*chdir.*/no/such/directory")
     rig.stop()
 
 

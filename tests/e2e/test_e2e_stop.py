@@ -28,9 +28,9 @@ def test_a_program_that_ignores_the_signal_is_killed_after_stopwaitsecs(rig: Rig
     took_s = time.monotonic() - began
     assert (answer.text, answer.code) == ("web: stopped\n", 0)
     assert 1.0 <= took_s <= (1.6 if rig.subject == "tmd" else 3.5)
-    (line,) = rig.lines(rf"killing 'web' \({pid}\) with SIGKILL")
+    (line,) = rig.until_line(rf"killing 'web' \({pid}\) with SIGKILL")
     assert line.level == "WARN"
-    assert rig.lines(r"stopped: web \(terminated by SIGKILL\)")
+    assert rig.until_line(r"stopped: web \(terminated by SIGKILL\)")
     assert not world.alive(pid)
     rig.stop()
 
@@ -43,7 +43,7 @@ def test_the_kill_comes_at_stopwaitsecs_to_a_tenth(rig: Rig) -> None:
     asked_s = time.time()
     rig.rpc.supervisor.stopProcess("web", False)
     rig.until("web", "STOPPED")
-    (line,) = rig.lines("killing 'web'")
+    (line,) = rig.until_line("killing 'web'")
     assert 0.99 <= line.at - asked_s <= (1.1 if rig.subject == "tmd" else 3.0)
     rig.stop()
 
@@ -58,7 +58,7 @@ def test_a_program_that_needs_a_while_gets_it(rig: Rig) -> None:
     rig.until("web", "STOPPED")
     assert rig.text("out") == "ready\nstopping\nbye\n"
     assert not rig.lines("killing 'web'")
-    assert rig.lines(r"stopped: web \(exit status 0\)")[0].level == "INFO"
+    assert rig.until_line(r"stopped: web \(exit status 0\)")[0].level == "INFO"
     rig.stop()
 
 
@@ -79,7 +79,7 @@ def test_the_stopsignal_is_the_configured_one(rig: Rig, name: str) -> None:
     rig.start()
     rig.until("web", "RUNNING")
     assert rig.ctl("stop", "web").text == "web: stopped\n"
-    assert rig.lines(rf"stopped: web \(terminated by SIG{name}( \(core dumped\))?\)")
+    assert rig.until_line(rf"stopped: web \(terminated by SIG{name}( \(core dumped\))?\)")
     rig.stop()
 
 
@@ -153,8 +153,8 @@ def test_the_daemons_end_stops_everything_in_falling_priority(rig: Rig) -> None:
     order = [line.text.split()[1] for line in rig.lines("^stopped: ")]
     assert order == ["slow", "p30", "p20", "p10"]
     assert rig.text("out").endswith("bye\n")
-    assert rig.lines("received SIGTERM indicating exit request")[0].level == "WARN"
-    assert rig.lines("waiting for .*slow.* to die")
+    assert rig.until_line("received SIGTERM indicating exit request")[0].level == "WARN"
+    assert rig.until_line("waiting for .*slow.* to die")
 
 
 @pytest.mark.ours

@@ -11,6 +11,7 @@ import pytest
 
 from tests.posix.station import Station, resident_bytes
 from tests.programs.check_lines import check, oldest_first
+from tests.support import eventually
 from tmd.core.capture import BEGIN_TOKEN, END_TOKEN, CaptureTransform, Transformed
 from tmd.posix import drain as drain_module
 from tmd.posix.drain import LogTarget, Sinks
@@ -228,9 +229,15 @@ def test_a_slow_listener_slows_the_program_and_nothing_grows(
     program = station.spam("out", sinks, "--lines", "100", "--size", "100000", "--pattern", "blob")
     station.drain.write(LogTarget(str(log) + ".own"), b"x")
     try:
-        for _ in range(50):  # others go on meanwhile; nobody listens, so the program cannot end
-            os.write(other, b"y")
-            assert log.stat().st_size <= 1_000_000 if log.exists() else True
+        sizes: list[int] = []
+
+        def stuck() -> bool:
+            os.write(other, b"y")  # others go on meanwhile
+            sizes.append(log.stat().st_size if log.exists() else 0)
+            return sizes[-1] > 0 and sizes[-40:] == [sizes[-1]] * 40
+
+        eventually(stuck)
+        assert sizes[-1] <= 1_000_000
         assert program.poll() is None
         station.until(lambda: program.poll() is not None)
         station.finish("out")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.posix.conftest import as_nobody
+from tmd.posix import rotation
 from tmd.posix.logfiles import LOOK_EVERY_S, LogFile, LogTarget, is_device_path, own_descriptor
 from tmd.posix.rotation import LINE_BYTES
 
@@ -149,6 +150,22 @@ def test_it_follows_its_path(files: list[LogFile], tmp_path: Path) -> None:
     file.write(b"four\n", 2 * LOOK_EVERY_S)
     assert (tmp_path / "moved").read_bytes() == b"one\n"
     assert path.read_bytes() == b"four\n"
+
+
+def test_a_hole_left_by_a_truncation_in_between_is_closed(tmp_path: Path) -> None:
+    lines = b"".join(b"%06d\n" % number for number in range(30_000))
+    fd = os.open(tmp_path / "log", os.O_RDWR | os.O_CREAT)
+    try:
+        os.pwrite(fd, lines, 1_000_001)
+        rotation.close_hole(fd)
+        assert (tmp_path / "log").read_bytes() == lines
+        rotation.close_hole(fd)
+        assert (tmp_path / "log").read_bytes() == lines
+        os.truncate(fd, 0)
+        rotation.close_hole(fd)
+        assert (tmp_path / "log").read_bytes() == b""
+    finally:
+        os.close(fd)
 
 
 def test_a_file_moved_with_its_directory_is_still_written(files: list[LogFile], tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
     counter.py FILE [--end]
 
-Ends by KILL, with `--end` also at TERM. A child of its own, in the same process group, does the same into FILE.child. Both write `ready` first.
+Ends by KILL, with `--end` also at TERM. A child of its own, in the same process group, does the same into FILE.child.
+Both write `ready` first.
 """
 
 import os

@@ -25,6 +25,13 @@ class GroupChange(msgspec.Struct, frozen=True, kw_only=True):
         """The group's name."""
         return self.new.name
 
+    @property
+    def kept(self) -> tuple[ProcessId, ...]:
+        """The processes that go on as they are, under the new settings or untouched."""
+        touched = {*self.removed, *(spec.id for spec in self.restart)}
+        stay = {spec.id for spec in self.new.processes}
+        return tuple(spec.id for spec in self.old.processes if spec.id in stay and spec.id not in touched)
+
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What an update would do. `added` and `changed` in configured order, `removed` in active order."""

@@ -233,6 +233,7 @@ class _Instance:
             post=self._loop.post,
             dropped=lambda target, count, reason: runtime.dropped(target, count, reason),  # noqa: PLW0108 - not there yet
             heard=lambda key, transformed: runtime.heard(key, transformed),  # noqa: PLW0108 - not there yet
+            identity=daemon.identifier,
         )
         drain.start()
         main_target = None
@@ -343,11 +344,7 @@ class _Instance:
         if target is not None:
             outlets.append(lambda _level, line, _text: drain.write(target, line))
         else:
-            import syslog  # noqa: PLC0415 - only who logs there pays for it
-
-            syslog.openlog(daemon.identifier, syslog.LOG_PID, syslog.LOG_DAEMON)
-            priorities = {Level.CRIT: syslog.LOG_CRIT, Level.ERRO: syslog.LOG_ERR, Level.WARN: syslog.LOG_WARNING}
-            outlets.append(lambda level, _line, text: syslog.syslog(priorities.get(level, syslog.LOG_INFO), text))
+            outlets.append(lambda level, _line, text: drain.write_syslog(level.name, text.encode(errors="replace")))
         if self._boot.foreground and not daemon.silent:
             stdout = LogTarget("/dev/stdout", 0, 0)
             outlets.append(lambda _level, line, _text: drain.write(stdout, line))

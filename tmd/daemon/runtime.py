@@ -59,7 +59,8 @@ class Runtime:
         self._feeding = False
         self._timers: dict[ProcessId, Timer] = {}
         self._spawns: deque[e.Spawn] = deque()
-        self._spawning_soon = False
+        self._spent_s = 0.0
+        self._next_turn_asked = False
         self.bus.subscribe(self.ledger.hear)
         self.bus.subscribe(self._keep_house)
         self.bus.subscribe(self.waiting.hear)
@@ -122,19 +123,20 @@ class Runtime:
             self._inbox.append(i.ForProcess(effect.id, i.SignalFailed(effect.signum, reason)))
 
     def _spawn_some(self) -> None:
-        """Spawn what waits, for as long as a turn may take; the rest follows in later turns."""
-        until = self.loop.now() + SPAWN_BUDGET_S
-        while self._spawns:
+        """Spawn what waits, for as long as this turn of the loop may take; the rest follows in later turns."""
+        while self._spawns and self._spent_s < SPAWN_BUDGET_S:
+            began = self.loop.now()
             self._spawn(self._spawns.popleft())
             self._turn()
-            if self._spawns and self.loop.now() > until:
-                if not self._spawning_soon:
-                    self._spawning_soon = True
-                    self.loop.call_soon(self._spawn_later)
-                return
+            self._spent_s += self.loop.now() - began
+            if not self._next_turn_asked:
+                self._next_turn_asked = True
+                self.loop.call_soon(self._next_turn)
 
-    def _spawn_later(self) -> None:
-        self._spawning_soon = False
+    def _next_turn(self) -> None:
+        """Another turn of the loop has come, and with it time for more spawns."""
+        self._next_turn_asked = False
+        self._spent_s = 0.0
         self._feeding = True
         try:
             self._spawn_some()
@@ -175,8 +177,10 @@ class Runtime:
             self.bus.publish(n.ProcessCommunicated(key.id, key.pid, key.channel, text))
 
     def dropped(self, target: str, count: int, reason: str) -> None:
-        """The drain could not keep some bytes."""
-        self.mainlog.warn(f"cannot write log '{target}': {reason} ({count} bytes dropped)")
+        """The drain could not keep some bytes, or has trouble with a file without having lost any."""
+        self.mainlog.warn(f"trouble with log '{target}': {reason} ({count} bytes dropped)")
+        if not count:
+            return
         self.bus.publish(n.LogDropped(target, count, reason))
 
     def _keep_house(self, told: Told) -> None:

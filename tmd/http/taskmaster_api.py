@@ -46,6 +46,7 @@ def _change_struct(change: GroupChange) -> dict[str, Any]:
         "removed": [id_.namespec for id_ in change.removed],
         "restarted": [spec.id.namespec for spec in change.restart],
         "live": [spec.id.namespec for spec in change.live],
+        "kept": [id_.namespec for id_ in change.kept],
     }
 
 

@@ -130,6 +130,14 @@ class Drain:
         if poke:
             self._post(self._take_inbox)
 
+    def write_syslog(self, tag: str, data: bytes) -> None:
+        """Send bytes of our own to the system's log, each line after `tag`; what it does not take is counted."""
+
+        def send() -> None:
+            self.to_syslog(tag, data, end=True)
+
+        self._post(send)
+
     def clear(self, targets: Sequence[LogTarget], done: Callable[[dict[LogTarget, str]], None]) -> None:
         """Empty files and remove their backups, open or not; post `done` with a text for each that failed."""
         if not self._post(functools.partial(self._clear, tuple(targets), done)):

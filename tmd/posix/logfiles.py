@@ -71,10 +71,10 @@ class LogFile:
             return os.splice(source, self.fd, limit, flags=_SPLICE_FLAGS)
         size = os.lseek(self.fd, 0, os.SEEK_END)
         maxbytes = self.target.maxbytes
-        if not maxbytes:
-            return os.splice(source, self.fd, limit, flags=_SPLICE_FLAGS)
-        moved = os.splice(source, self.fd, min(limit, self._room(size)), flags=_SPLICE_FLAGS)
-        if moved and size + moved >= maxbytes:
+        moved = os.splice(source, self.fd, min(limit, self._room(size)) if maxbytes else limit, flags=_SPLICE_FLAGS)
+        if size and os.pread(self.fd, 1, size - 1) == b"\0":
+            rotation.close_hole(self.fd)
+        if maxbytes and moved and size + moved >= maxbytes:
             self._rotate(size + moved, now)
         return moved
 
@@ -167,10 +167,15 @@ class LogFile:
     def _open_device(self, path: str) -> None:
         """Open what is only written to, whatever it turns out to be: never created, rotated, emptied or looked for."""
         self._path, self.rotates, self.splices = path, False, True
+        number = own_descriptor(path)
+        if number is not None and _is_regular(number):
+            # Opened anew it would have an offset of its own, and overwrite what others write to the same file.
+            self._borrow(number)
+            self._look_at = float("inf")
+            return
         try:
             self.fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         except OSError as error:
-            number = own_descriptor(path)
             if number is None or error.errno not in (errno.ENXIO, errno.EACCES, errno.ENOENT):
                 raise
             self._borrow(number)
@@ -264,6 +269,13 @@ class LogFile:
 def is_device_path(path: str) -> bool:
     """Tell whether a path is the system's own: written to as it is, never created, renamed or emptied."""
     return path.startswith(("/dev/", "/proc/")) and not path.startswith("/dev/shm/")
+
+
+def _is_regular(number: int) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(number).st_mode)
+    except OSError:
+        return False
 
 
 def own_descriptor(path: str) -> int | None:

@@ -52,6 +52,29 @@ def rotate(fd: int, path: str, backups: int, cut: int, mode: int) -> int:
     return new_fd
 
 
+def close_hole(fd: int) -> None:
+    """Move the data of a file that begins with a hole to its beginning.
+
+    Who truncates a file while the kernel is writing to it leaves a hole before what was still on its way: unlike a
+    write to a file opened for appending, a splice goes on where it began.
+    """
+    size = os.fstat(fd).st_size
+    try:
+        start = os.lseek(fd, 0, os.SEEK_DATA)
+    except OSError:
+        return  # no data at all, or a file system that does not tell
+    if not start:
+        return
+    place, data = 0, os.pread(fd, LINE_BYTES, start).lstrip(b"\0")
+    start = min(start + LINE_BYTES, size)
+    while data:
+        _write_all(fd, data, place)
+        place += len(data)
+        data = os.pread(fd, LINE_BYTES, start)
+        start += len(data)
+    os.ftruncate(fd, place)
+
+
 def remove_backups(path: str, backups: int) -> None:
     """Remove path.1 ... path.<backups>, as far as they are there."""
     for number in range(1, backups + 1):

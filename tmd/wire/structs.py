@@ -112,6 +112,7 @@ GROUP_CHANGE = (
     Field("removed", "array", "processes that were stopped and removed"),
     Field("restarted", "array", "processes that needed a restart"),
     Field("live", "array", "processes whose new settings apply without a restart"),
+    Field("kept", "array", "all processes that go on as they are, those of `live` among them"),
 )
 """One changed group of `taskmaster.update`; processes by their names as `startProcess` takes them."""
 

@@ -115,3 +115,10 @@ def test_changes_of_the_daemon_itself() -> None:
     new = msgspec.structs.replace(old, daemon=msgspec.structs.replace(daemon, identifier="x", minfds=1))
     assert daemon_changes(old, old) == ()
     assert daemon_changes(old, new) == ("minfds", "identifier")
+
+
+def test_what_a_change_keeps() -> None:
+    old = group(spec("a"), spec("b"), spec("c"), spec("d"))
+    new = group(spec("a"), spec("b", command="other"), spec("c", stopwaitsecs=3.0), spec("e"))
+    (change,) = plan_update((old,), (new,)).changed
+    assert change.kept == (spec("a").id, spec("c").id)

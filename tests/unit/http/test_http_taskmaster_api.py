@@ -21,8 +21,8 @@ def daemon(tmp_path: Path) -> FakeDaemon:
     daemon = FakeDaemon(tmp_path)
     daemon.add(group_of("web", spec_of("web")))
     daemon.add(group_of("g", spec_of("b", "g"), spec_of("a", "g", priority=1), priority=1))
-    old = group_of("c", spec_of("c1", "c"), spec_of("c2", "c"))
-    new = group_of("c", spec_of("c2", "c"), spec_of("c3", "c"))
+    old = group_of("c", spec_of("c1", "c"), spec_of("c2", "c"), spec_of("c4", "c"))
+    new = group_of("c", spec_of("c2", "c"), spec_of("c3", "c"), spec_of("c4", "c"))
     daemon.plan = Plan(
         added=(group_of("n"),),
         changed=(
@@ -40,7 +40,9 @@ def ask(daemon: FakeDaemon) -> Asker:
 
 PLAN = {
     "added": ["n"],
-    "changed": [{"name": "c", "added": ["c:c3"], "removed": ["c:c1"], "restarted": ["c:c2"], "live": []}],
+    "changed": [
+        {"name": "c", "added": ["c:c3"], "removed": ["c:c1"], "restarted": ["c:c2"], "live": [], "kept": ["c:c4"]}
+    ],
     "removed": ["r"],
 }
 

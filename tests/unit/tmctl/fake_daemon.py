@@ -363,7 +363,7 @@ class FakeDaemon:
         added, changed, removed = ([name for name in part if not names or name in names] for part in self.changes)
         for name in removed:
             self.processes = [each for each in self.processes if each.group != name]
-        detail = {"added": [], "removed": ["web_02"], "restarted": ["web_00"], "live": ["web_01"]}
+        detail = {"added": [], "removed": ["web_02"], "restarted": ["web_00"], "live": ["web_01"], "kept": ["web_01"]}
         return {"added": added, "changed": [{"name": name, **detail} for name in changed], "removed": removed}
 
     def taskmaster_reload(self) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def test_json_of_everything_that_shows_something(own_fake: FakeDaemon, tmctl: Tm
     avail = tmctl("--json", "-s", own_fake.url, "avail").document["processes"][0]
     assert (avail["name"], avail["process"], avail["inuse"]) == ("api:api_00", "api_00", True)
     assert document("reread") == {"added": ["new"], "changed": ["api", "batch"], "removed": ["web"]}
-    detail = {"added": [], "removed": ["web_02"], "restarted": ["web_00"], "live": ["web_01"]}
+    detail = {"added": [], "removed": ["web_02"], "restarted": ["web_00"], "live": ["web_01"], "kept": ["web_01"]}
     assert document("update", "api") == {"added": [], "changed": [{"name": "api", **detail}], "removed": []}
     assert document("tail", "web") == {"text": "web says hello\nand goes on\n"}
     assert document("shutdown") == {"shutdown": True}

@@ -1,0 +1,60 @@
+"""The daemon stays light: what a running one has imported is what it needs."""
+
+import subprocess
+import sys
+
+import pytest
+
+THIRD_PARTY = {"tmd", "configobj", "msgspec", "typing_extensions"}
+"""typing_extensions: msgspec takes it where it is installed"""
+STARTUP = {"_distutils_hack", "sitecustomize", "usercustomize", "_virtualenv", "coverage"}
+"""what an environment may put into every interpreter"""
+HEAVY = {
+    "argparse", "asyncio", "concurrent", "configparser", "ctypes", "email", "hashlib", "hmac", "html", "http", "json",
+    "logging", "multiprocessing", "pdb", "pydoc", "readline", "smtplib", "ssl", "tomllib", "unittest", "urllib", "xml",
+    "xmlrpc",
+}  # fmt: skip
+
+NATIVE = """
+[taskmaster]
+logfile = {home}/tmd.log
+pidfile = {home}/tmd.pid
+childlogdir = {home}
+socket = {home}/s
+
+[once]
+cmd = sh -c 'kill -TERM $PPID; sleep 5'
+"""
+
+SCRIPT = """
+import sys
+from tmd.cli import main
+code = main(["--nodaemon", "--silent", "-c", sys.argv[1]])
+print(code, *sorted({name.split(".")[0] for name in sys.modules}))
+"""
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """Run the whole life of a daemon; return the top-level modules it had at its end."""
+    home = tmp_path_factory.mktemp("light")
+    config = home / "light.ini"
+    config.write_text(NATIVE.format(home=home))
+    command = [sys.executable, "-c", SCRIPT, str(config)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, cwd=home)
+    code, *modules = done.stdout.split()
+    assert code == "0", done.stderr
+    return set(modules)
+
+
+def test_it_ran_at_all(imported: set[str]) -> None:
+    assert {"tmd", "msgspec", "selectors"} <= imported
+
+
+def test_nothing_heavy_is_imported(imported: set[str]) -> None:
+    assert imported & HEAVY == set()
+
+
+def test_third_parties_are_the_declared_ones(imported: set[str]) -> None:
+    foreign = {name for name in imported if name not in sys.stdlib_module_names and not name.startswith("__editable__")}
+    assert foreign - STARTUP - {"__main__", "__mp_main__"} <= THIRD_PARTY
