@@ -108,7 +108,7 @@ def test_a_blob_without_newline_is_all_there(station: Station, log: Path) -> Non
     station.finish("out")
     sizes = [file.stat().st_size for file in oldest_first(log)]
     assert sum(sizes) == size
-    assert all(16_000_000 <= each <= 16_000_000 + 65536 for each in sizes[:-1])
+    assert all(16_000_000 <= each <= 16_000_000 + 65536 for each in sizes[:-1]), sizes
 
 
 def test_memory_stays_flat(station: Station, log: Path) -> None:

@@ -93,6 +93,16 @@ def test_ordinary_limits_are_kept_exactly(files: list[LogFile], tmp_path: Path) 
     assert data.endswith(b"".join(parts))
 
 
+def test_a_blob_that_trickles_in_overshoots_by_one_line_length_at_most(files: list[LogFile], tmp_path: Path) -> None:
+    file = make(files, tmp_path / "log", maxbytes=100_000, backups=9)
+    left = 1_000_000
+    while left:
+        left -= file.write(b"x" * min(left, 30_000), 0.0)
+    sizes = sorted(path.stat().st_size for path in tmp_path.iterdir())
+    assert sum(sizes) == 1_000_000
+    assert sizes[-1] <= 100_000 + 65_536
+
+
 def test_no_backups_means_emptied(files: list[LogFile], tmp_path: Path) -> None:
     path = tmp_path / "log"
     file = make(files, path, maxbytes=10)

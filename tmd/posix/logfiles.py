@@ -235,9 +235,12 @@ class LogFile:
     def _room(self, size: int) -> int:
         """Return how many bytes may be added before the file has to be looked at for rotation."""
         maxbytes = self.target.maxbytes
-        if size < maxbytes and maxbytes >= LINE_BYTES:
+        if maxbytes < LINE_BYTES:
+            return max(maxbytes - size, LINE_BYTES)
+        if size < maxbytes:
             return maxbytes - size
-        return max(maxbytes - size, LINE_BYTES)
+        left = maxbytes + LINE_BYTES - size  # a line longer than the limit allows: so much more to find its end
+        return left if left > 0 else LINE_BYTES
 
     def _rotate(self, size: int, now: float) -> None:
         """Rotate if there is a line's end to cut at, or no hope for one."""
