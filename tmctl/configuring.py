@@ -61,9 +61,10 @@ def update(session: Session, request: Request) -> None:
                 session.fail(f"ERROR: no such group: {name}")
         added, changed, removed = ([name for name in part if name in names] for part in (added, changed, removed))
     touched = [*removed, *changed, *added]
-    if not touched:
+    if names and not touched:
         return
     try:
+        # Without a change to programs too: the daemon's own settings may have changed.
         done = session.client.wait("taskmaster.update", touched if names else [])
     except ServerFault as fault:
         if fault.code != Fault.UNKNOWN_METHOD:

@@ -1,6 +1,7 @@
 """`tmd`: reads the command line, then runs the daemon, or does the one thing it was asked for instead."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tmd import __version__
-from tmd.arguments import USAGE, Arguments, UsageError, parse
+from tmd.arguments import SWITCHES, USAGE, Arguments, UsageError, parse
 from tmd.config.host import Host
 from tmd.config.load import Loaded, load_file
 from tmd.config.settings import Dialect
@@ -18,13 +19,22 @@ from tmd.wire.places import config_candidates
 
 POLL_S = 0.02
 """how often `--shell` looks whether its daemon answers"""
+INTERRUPTED = 130
+"""exit code: Ctrl-C before there was a daemon to tell"""
 BAD_START = 2
 """exit code: wrong flags, wrong configuration, cannot start (contract 1.7)"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tmd`; returns the exit code: 0 a normal end, 2 nothing was started."""
-    words = sys.argv[1:] if argv is None else argv
+    _secure_standard_streams()
+    try:
+        return _main(sys.argv[1:] if argv is None else argv)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _main(words: Sequence[str]) -> int:
     try:
         arguments = parse(words)
         match arguments.action:
@@ -49,12 +59,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.action == "check-config":
         return _approve(path, loaded)
     if arguments.action == "shell":
-        return _shell(path, loaded, words)
-    return _profiled(arguments, lambda: _run(os.path.abspath(path), host, loaded))
+        return _shell(path, loaded, arguments)
+    return _profiled(arguments, lambda: _run(os.path.join(host.cwd, path), host, loaded))
+
+
+def _secure_standard_streams() -> None:
+    """Put /dev/null where 0, 1 or 2 was closed: the next file opened would get the number, and our output."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _run(path: str, host: Host, loaded: Loaded) -> int:
-    from tmd.daemon.main import Boot, CannotStart, run  # noqa: PLC0415 - checking a file needs none of this
+    from tmd.daemon.footing import CannotStart  # noqa: PLC0415 - checking a file needs none of this
+    from tmd.daemon.main import Boot, run  # noqa: PLC0415
     from tmd.http.listeners import open_servers  # noqa: PLC0415
     from tmd.posix.daemonize import Readiness, detach  # noqa: PLC0415
 
@@ -164,13 +184,20 @@ def _profiled(arguments: Arguments, run: Callable[[], int]) -> int:
     return code
 
 
-def _shell(path: str, loaded: Loaded, words: Sequence[str]) -> int:
-    """Run the daemon as a child and the shell in front of it; `exit` ends both."""
+def _shell(path: str, loaded: Loaded, arguments: Arguments) -> int:
+    """Run the daemon as a child and the shell in front of it; `exit`, a hang-up or a TERM ends both."""
     url = loaded.settings.serverurl
     if url is None:
         return _fail(f"cannot open a shell: '{path}' has no server to talk to (add a socket)")
-    flags = [word for word in words if word != "--shell"]
-    command = [sys.executable, "-m", "tmd", "--nodaemon", "--silent", *flags]
+    if _answers(url):
+        return _fail(f"cannot start a daemon: one answers at {url} already (tmctl -s {url} opens a shell on it)")
+    command = [sys.executable, "-m", "tmd", "--nodaemon", "--silent", "-c", path]
+    for option, value in arguments.overrides.items():
+        if option not in ("nodaemon", "silent"):
+            command += [f"--{option}"] if option in SWITCHES else [f"--{option}", value]
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _leave)
+    signal.signal(signal.SIGINT, _stay)  # Ctrl-C is for what runs in the shell; a handler, so that it is not inherited
     daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         while daemon.poll() is None and not _answers(url):
@@ -182,6 +209,14 @@ def _shell(path: str, loaded: Loaded, words: Sequence[str]) -> int:
             daemon.terminate()
         code = daemon.wait()
     return code
+
+
+def _leave(signum: int, _frame: object) -> None:
+    raise SystemExit(128 + signum)
+
+
+def _stay(_signum: int, _frame: object) -> None:
+    return
 
 
 def _answers(url: str) -> bool:

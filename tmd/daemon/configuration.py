@@ -12,6 +12,7 @@ from tmd.core import notices as n
 from tmd.daemon.runtime import Runtime
 from tmd.tree.problems import ConfigRefused
 from tmd.wire.faults import Fault, RpcFault
+from tmd.wire.levels import Level
 
 LIVE_DAEMON_OPTIONS = frozenset({"loglevel"})
 """options of the daemon itself that an update applies; others wait for a restart, and that is said"""
@@ -24,6 +25,8 @@ class Configuration:
         self.path = path
         self.available: Settings = loaded.settings
         self.next: Loaded | None = None
+        """what a restart that was asked for will begin with"""
+        self._applied: DaemonSettings = loaded.settings.daemon
         self._load = load
 
     def reread(self, runtime: Runtime, path: str | None) -> Plan:
@@ -61,14 +64,16 @@ class Configuration:
 
     def apply_live(self, runtime: Runtime) -> None:
         """Apply what can change in the daemon itself; say what has to wait for a restart."""
-        old, new = runtime.settings.daemon, self.available.daemon
+        old, new = self._applied, self.available.daemon
+        self._applied = new
         if old == new:
             return
         if old.loglevel != new.loglevel:
             runtime.mainlog.level = new.loglevel
+            runtime.lives.copy_output(on=new.loglevel <= Level.DEBG)
             runtime.mainlog.info(f"log level is now {new.loglevel.name}")
         if runtime.settings.dialect is Dialect.NATIVE:
-            for option in _differing(old, new) - LIVE_DAEMON_OPTIONS:
+            for option in sorted(_differing(old, new) - LIVE_DAEMON_OPTIONS):
                 runtime.mainlog.warn(f"'{option}' changed: takes effect when the daemon is restarted")
 
     def _read(self, runtime: Runtime, path: str) -> Loaded:

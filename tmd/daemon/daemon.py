@@ -50,6 +50,8 @@ class Daemon:
         self._servers = tuple(servers)
         self._figures = figures
         self._state = DaemonState.RUNNING
+        self._restarting: set[ProcessId] = set()
+        """stopped only to be started again; who is stopped by hand meanwhile leaves"""
 
     # --- facts ------------------------------------------------------------------------------------------------
 
@@ -140,10 +142,16 @@ class Daemon:
         immediate: list[Result] = []
         asked: list[ProcessId] = []
         for id_ in ids:
-            if self._process_state(id_) in RUNNING_STATES:
+            state = self._process_state(id_)
+            if state in RUNNING_STATES or (state is ProcessState.STOPPING and id_ in self._restarting):
                 asked.append(id_)
+            elif id_ in self._restarting:  # down already, and now to stay down
+                self._runtime.tell(id_, i.StopAsked())
+                self._restarting.discard(id_)
+                immediate.append(Result(id_))
             else:
                 immediate.append(refused(id_, Fault.NOT_RUNNING))
+        self._restarting.difference_update(asked)
         if not wait:
             self._runtime.feed(i.StopInOrderAsked(tuple(asked)))
             return completed([*immediate, *(Result(id_) for id_ in asked)])
@@ -157,16 +165,17 @@ class Daemon:
         running = [id_ for id_ in ids if self._process_state(id_) in RUNNING_STATES]
         stopping = [id_ for id_ in ids if self._process_state(id_) is ProcessState.STOPPING]
         operation: Operation[list[Result]] = Operation()
+        self._restarting.update(running, stopping)
 
-        def stopped(_: Operation[list[Result]]) -> None:
-            if not self.running:
-                operation.refuse(RpcFault(Fault.SHUTDOWN_STATE))
+        def stopped(stops: Operation[list[Result]]) -> None:
+            if stops.fault is not None or not self.running:
+                operation.refuse(stops.fault or RpcFault(Fault.SHUTDOWN_STATE))
                 return
-            present = [id_ for id_ in ids if self._runtime.overseer.member(id_) is not None]
-            self.start(present, wait=wait).then(started)
-
-        def started(inner: Operation[list[Result]]) -> None:
-            operation.resolve(inner.value or [])
+            dropped = [id_ for id_ in (*running, *stopping) if id_ not in self._restarting]
+            self._restarting.difference_update(running, stopping)
+            present = [id_ for id_ in ids if self._runtime.overseer.member(id_) is not None and id_ not in dropped]
+            overtaken = [refused(id_, Fault.ABNORMAL_TERMINATION) for id_ in dropped]
+            self.start(present, wait=wait).then(lambda starts: _pass_on(starts, operation, overtaken))
 
         stops = self._runtime.waiting.for_processes("stop", [*running, *stopping], ())
         if running:
@@ -192,7 +201,7 @@ class Daemon:
         if life is None or self._process_state(id) is ProcessState.STOPPING:
             raise RpcFault(Fault.NOT_RUNNING, id.namespec)
         try:
-            taken = life.stdin is not None and life.stdin.offer(data)
+            taken = life.stdin.offer(data)
         except BrokenPipeError as why:
             raise RpcFault(Fault.NO_FILE, id.namespec) from why
         if not taken:
@@ -270,7 +279,14 @@ class Daemon:
             operation.resolve(None)
             return operation
         self.reread()
-        self.update().then(lambda inner: operation.resolve(inner.value))
+
+        def done(update: Operation[Plan]) -> None:
+            if update.fault is not None:
+                operation.refuse(update.fault)
+            else:
+                operation.resolve(update.value)
+
+        self.update().then(done)
         return operation
 
     def add_group(self, name: str) -> None:
@@ -287,13 +303,13 @@ class Daemon:
         group = self._runtime.overseer.groups.get(name)
         if group is None:
             raise RpcFault(Fault.BAD_NAME, name)
-        if any(m.process.state in RUNNING_STATES | {ProcessState.STOPPING} for m in group.members.values()):
+        if not all(member.process.at_rest for member in group.members.values()):
             raise RpcFault(Fault.STILL_RUNNING, name)
         self._runtime.feed(i.RemoveGroupAsked(name))
 
     def shutdown(self) -> None:
         """Stop everything in order and end."""
-        if self._state is not DaemonState.SHUTDOWN:
+        if self._state is not DaemonState.SHUTDOWN:  # a restart under way becomes an end
             self._state = DaemonState.SHUTDOWN
             self._runtime.feed(i.ShutdownAsked())
 
@@ -337,8 +353,13 @@ class Daemon:
         except SpawnRefused as refusal:
             return refused(id_, refusal.fault, refusal.reason)
         state = member.process.state
+        if member.leaving:
+            return refused(id_, Fault.FAILED, f"cannot start {id_.namespec}: it is being removed")
         if state in RUNNING_STATES:
             return refused(id_, Fault.ALREADY_STARTED)
+        if state is ProcessState.UNKNOWN and member.process.pid:
+            reason = f"pid {member.process.pid} of it still runs, and the system refuses to signal it"
+            return refused(id_, Fault.FAILED, f"cannot start {id_.namespec}: {reason}")
         if state is ProcessState.STOPPING and wait:
             self._runtime.tell(id_, i.StartAsked())
             return refused(id_, Fault.ABNORMAL_TERMINATION)
@@ -379,3 +400,11 @@ class Daemon:
     def _refuse_when_stopping(self) -> None:
         if not self.running:
             raise RpcFault(Fault.SHUTDOWN_STATE)
+
+
+def _pass_on(inner: Operation[list[Result]], outer: Operation[list[Result]], more: Sequence[Result]) -> None:
+    """Give one operation the outcome of another, with some results added."""
+    if inner.fault is not None:
+        outer.refuse(inner.fault)
+    else:
+        outer.resolve([*more, *(inner.value or [])])

@@ -20,7 +20,7 @@ def machine_host(overrides: Mapping[str, str] | None = None) -> Host:
         hostname=platform.node(),
         uid=uid,
         home=home,
-        cwd=os.getcwd(),
+        cwd=_current_directory(),
         tempdir=tempfile.gettempdir(),
         places=default_places(os.environ, uid, home),
         find_user=_find_user,
@@ -28,6 +28,13 @@ def machine_host(overrides: Mapping[str, str] | None = None) -> Host:
         directory_exists=os.path.isdir,
         overrides=dict(overrides or {}),
     )
+
+
+def _current_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # removed under our feet: relative paths lead nowhere, all others still work
+        return "/"
 
 
 def _find_user(text: str) -> User | None:

@@ -4,7 +4,9 @@ A process is *gone* when the kernel says so, and *told* once all its output up t
 `DRAIN_GRACE_S` at the latest: a hung disk must delay neither the news nor the restart.
 """
 
+import errno
 import os
+import signal
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
@@ -14,7 +16,7 @@ from tmd.core.capture import CaptureTransform
 from tmd.core.inputs import ExitStatus
 from tmd.daemon.logbook import CHANNELS, Logbook
 from tmd.daemon.surface import Channel
-from tmd.posix import children
+from tmd.posix import children, limits
 from tmd.posix.drain import Drain, Sinks
 from tmd.posix.loop import ChildEvent, Loop, Timer
 from tmd.posix.pipes import input_pipe, output_pipe
@@ -24,6 +26,8 @@ from tmd.wire.faults import Fault
 from tmd.wire.names import ProcessId
 
 DRAIN_GRACE_S = 0.2
+SPARE_FILES = 128
+"""so many descriptors below the limit it is raised"""
 LINGERING_LIMIT = 8
 """how many pipes of earlier lives of one stream, held open by what they left behind, go on being drained"""
 
@@ -40,15 +44,16 @@ class ChannelKey(NamedTuple):
 class Life:
     """One process that exists: its pid, what it was started from, its pipes."""
 
-    def __init__(self, id_: ProcessId, pid: int, stdin: StdinWriter | None, keys: tuple[ChannelKey, ...]) -> None:
-        self.id, self.pid, self.stdin, self.keys = id_, pid, stdin, keys
+    def __init__(self, spec: ProcessSpec, pid: int, stdin: StdinWriter, keys: tuple[ChannelKey, ...]) -> None:
+        self.id, self.spec, self.pid, self.stdin, self.keys = spec.id, spec, pid, stdin, keys
 
 
 class Lives:
     """All processes that exist, by pid and by name.
 
-    `ended(id, status)` is called once per life. `copy(id, channel, data)`, when given, sees every chunk of output
-    on the drain's thread.
+    `ended(id, status)` is called once per life. `copy(id, channel, data)` sees every chunk of output, on the drain's
+    thread, while `copy_output` is on. `ends_groups`: what a leader with `killasgroup` leaves in its process group goes
+    with it.
     """
 
     def __init__(
@@ -60,15 +65,19 @@ class Lives:
         environment: Mapping[str, str],
         ended: Callable[[ProcessId, ExitStatus], None],
         strip_ansi: bool,
-        children_nofile: int | None = None,
-        copy: Callable[[ProcessId, Channel, bytes], None] | None = None,
+        ends_groups: bool,
+        copy: Callable[[ProcessId, Channel, bytes], None],
     ) -> None:
         self._loop, self._drain, self._logbook = loop, drain, logbook
         self._environment = environment
         self._ended = ended
         self._strip_ansi = strip_ansi
-        self._nofile = children_nofile
+        self._ends_groups = ends_groups
         self._copy = copy
+        self._copying = False
+        self._files_limit = limits.files_limit()
+        self._nofile: int | None = None
+        """the soft limit of open files for children, once the daemon's own is another"""
         self._by_pid: dict[int, Life] = {}
         self._by_id: dict[ProcessId, Life] = {}
         self._generation = 0
@@ -116,6 +125,7 @@ class Lives:
             mine.append(parent_in)
             child_out = self._output("stdout", spec, outputs, mine, theirs)
             child_err = child_out if spec.redirect_stderr else self._output("stderr", spec, outputs, mine, theirs)
+            self._make_room(parent_in)
             launch = children.Launch(
                 argv=argv,
                 path=path,
@@ -133,6 +143,8 @@ class Lives:
             pid = children.spawn(spec.name, launch)
         except OSError as why:
             _close_all(mine)
+            if why.errno == errno.EMFILE:
+                self._raise_limit()
             raise children.SpawnRefused(
                 children.pipes_refused(spec.name, why), Fault.SPAWN_ERROR, transient=True
             ) from why
@@ -157,8 +169,10 @@ class Lives:
         del self._by_pid[event.pid]
         if self._by_id.get(life.id) is life:
             del self._by_id[life.id]
-        if life.stdin is not None:
-            life.stdin.close()
+        life.stdin.close()
+        if self._ends_groups and life.spec.killasgroup:
+            # The number cannot have been given away yet: that takes a whole round of all pids.
+            children.send_signal(life.pid, signal.SIGKILL, whole_group=True)
         status = ExitStatus(event.code, event.signal, event.core)
         if not life.keys:
             self._ended(life.id, status)
@@ -167,10 +181,22 @@ class Lives:
         return life.id
 
     def retarget(self, spec: ProcessSpec) -> None:
-        """Send the output of a living process where its new settings say."""
+        """Send the output of a living process where its settings say, if these are new."""
         life = self._by_id.get(spec.id)
-        for key in life.keys if life else ():
+        if life is not None and life.spec != spec:
+            self._redirect(life, spec)
+
+    def _redirect(self, life: Life, spec: ProcessSpec) -> None:
+        life.spec = spec
+        for key in life.keys:
             self._drain.retarget(key, self._sinks(spec, key.channel))
+
+    def copy_output(self, *, on: bool) -> None:
+        """Begin or end to copy all output; of what had no pipe so far, from its next start."""
+        if on != self._copying:
+            self._copying = on
+            for life in self._by_id.values():
+                self._redirect(life, life.spec)
 
     def forget(self, id_: ProcessId) -> None:
         """A process was removed: what its earlier lives left open is drained no further."""
@@ -181,11 +207,26 @@ class Lives:
     def close(self) -> None:
         """Let go of what is held for all children."""
         for life in self._by_pid.values():
-            if life.stdin is not None:
-                life.stdin.close()
+            life.stdin.close()
         if self._null is not None:
             os.close(self._null)
             self._null = None
+
+    def _make_room(self, newest_fd: int) -> None:
+        """Raise our own limit of open files when it comes near, and only then.
+
+        Children are to have the limit that was configured: as long as ours is the same they inherit it, later it is
+        set right after their exec.
+        """
+        if newest_fd >= self._files_limit - SPARE_FILES:
+            self._raise_limit()
+
+    def _raise_limit(self) -> None:
+        if self._nofile is not None:
+            return
+        before, now = limits.raise_files(self._files_limit)
+        self._files_limit = now
+        self._nofile = before
 
     def _drain_then_tell(self, life: Life, status: ExitStatus) -> None:
         told = False
@@ -234,7 +275,7 @@ class Lives:
 
     def _wanted(self, spec: ProcessSpec, channel: Channel) -> bool:
         events, capture, syslog = _watching(spec, channel)
-        return bool(self._logbook.target(spec.id, channel) or events or capture or syslog or self._copy)
+        return bool(self._logbook.target(spec.id, channel) or events or capture or syslog or self._copying)
 
     def _sinks(self, spec: ProcessSpec, channel: Channel) -> Sinks:
         events, capture, syslog = _watching(spec, channel)
@@ -247,7 +288,7 @@ class Lives:
             target=self._logbook.target(spec.id, channel),
             syslog_tag=spec.name if syslog else None,
             transform=transform,
-            copy=partial(self._copy, spec.id, channel) if self._copy else None,
+            copy=partial(self._copy, spec.id, channel) if self._copying else None,
         )
 
     def _settle(self, spec: ProcessSpec, pid: int, parent_in: int, outputs: Mapping[Channel, int]) -> None:
@@ -258,7 +299,7 @@ class Lives:
             keys.append(key)
             self._drain.open(key, fd, self._sinks(spec, channel))
             self._retire(key)
-        life = Life(spec.id, pid, StdinWriter(self._loop, parent_in), tuple(keys))
+        life = Life(spec, pid, StdinWriter(self._loop, parent_in), tuple(keys))
         self._by_pid[pid] = life
         self._by_id[spec.id] = life
 

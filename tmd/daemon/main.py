@@ -18,30 +18,29 @@ from tmd.config.settings import DaemonSettings, Dialect, ServerSpec, Settings
 from tmd.core import inputs as i
 from tmd.daemon.configuration import Configuration
 from tmd.daemon.daemon import Daemon
+from tmd.daemon.footing import CannotStart, Footing
 from tmd.daemon.lives import Lives
 from tmd.daemon.logbook import Logbook
 from tmd.daemon.mainlog import MainLog
 from tmd.daemon.runtime import Runtime
 from tmd.daemon.surface import Channel, DaemonSurface
 from tmd.daemon.workers import Workers
-from tmd.posix import limits, privileges, signals
+from tmd.posix import signals
 from tmd.posix.drain import Drain
 from tmd.posix.logfiles import LogTarget
 from tmd.posix.loop import Loop
-from tmd.posix.pidfile import PidFile, PidFileHeld
+from tmd.posix.pidfile import PidFile
 from tmd.posix.sockets import SocketInUse
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
+from tmd.wire.states import DaemonState
 
 REPLIES_S = 1.0
 """how long the end waits for clients to take the replies that are under way"""
+STANDARD_OUTPUT = frozenset({"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 DRAIN_STOP_S = 2.0
 """how long the end waits for a slow disk to take the last lines"""
-
-
-class CannotStart(Exception):
-    """The daemon cannot run; the text says why. Exit code 2."""
 
 
 class Servers(Protocol):
@@ -73,26 +72,40 @@ class Boot:
         self.path, self.load, self.open_servers, self.environ = path, load, open_servers, environ
         self.foreground = foreground
         self.ready = ready
-        self.children_nofile: int | None = None
-        """the soft limit of open files for children, where the daemon's own is another"""
+
+
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def run(boot: Boot, loaded: Loaded) -> int:
-    """Run until told to stop; restarts in the same process. Returns the exit code; raises `CannotStart`."""
+    """Run until told to stop; restarts in the same process. Returns the exit code; raises `CannotStart`.
+
+    A restart that cannot start from the new configuration goes back to the one before, and says so.
+    """
+    signals.reset_inherited()
+    signals.hold(HANDLED)
     held: PidFile | None = None
-    first = True
+    good: tuple[Loaded, str] | None = None
+    regret = ""
     try:
         while True:
-            instance = _Instance(boot, loaded, first=first)
+            instance = _Instance(boot, loaded, first=good is None, regret=regret)
             try:
                 held = instance.lock(held)
                 again = instance.run(held)
+            except CannotStart as why:
+                if good is None or good == (loaded, boot.path):
+                    instance.last_words(f"cannot start again: {why}")
+                    raise
+                regret = f"cannot start with the new configuration, going on with the one before: {why}"
+                loaded, boot.path = good
+                continue
             finally:
                 instance.close()
             if again is None:
                 return 0
+            good, regret = (loaded, boot.path), ""
             loaded, boot.path = again
-            first = False
     finally:
         if held is not None:
             held.release()
@@ -101,129 +114,40 @@ def run(boot: Boot, loaded: Loaded) -> int:
 class _Instance:
     """One run between two restarts."""
 
-    def __init__(self, boot: Boot, loaded: Loaded, *, first: bool) -> None:
+    def __init__(self, boot: Boot, loaded: Loaded, *, first: bool, regret: str) -> None:
         self._boot, self._loaded, self._first = boot, loaded, first
         self._settings: Settings = loaded.settings
         self._loop = Loop()
-        self._early: list[tuple[Level, str]] = []
-        self._result: tuple[Loaded, str] | None = None
+        self._footing = Footing(self._settings, foreground=boot.foreground)
+        if regret:
+            self._footing.notes.append((Level.CRIT, regret))
 
     def run(self, pidfile: PidFile) -> tuple[Loaded, str] | None:
         """Return what to start again from, or None when it is over."""
-        daemon = self._settings.daemon
-        self._become(daemon, pidfile)
-        return self._supervise(daemon)
+        self._footing.take(pidfile, first=self._first)
+        return self._supervise(self._settings.daemon)
+
+    def lock(self, held: PidFile | None) -> PidFile:
+        """Return the lock on our pid file: the one held already, where it is the same file."""
+        return self._footing.lock(held)
 
     def close(self) -> None:
         """Give back the loop."""
         self._loop.close()
 
-    # --- before anything runs ---------------------------------------------------------------------------------
-
-    def lock(self, held: PidFile | None) -> PidFile:
-        """Return the lock on our pid file: the one held already, where it is the same file."""
-        daemon = self._settings.daemon
-        for directory in dict.fromkeys(os.path.dirname(path) for path in self._own_files(daemon)):
-            self._make_directory(directory, daemon)
-        if held is not None and held.path == daemon.pidfile:
-            return held
-        try:
-            pidfile = PidFile.acquire(daemon.pidfile)
-        except PidFileHeld as holder:
-            raise CannotStart(
-                f"cannot start: another instance runs with pid {holder.pid} and holds '{holder.path}' "
-                f"(stop it first, or name another pidfile)"
-            ) from holder
-        except OSError as why:
-            raise CannotStart(f"cannot write pid file '{daemon.pidfile}': {why.strerror}") from why
-        pidfile.write(os.getpid())
-        if held is not None:
-            held.release()
-        return pidfile
-
-    def _own_files(self, daemon: DaemonSettings) -> list[str]:
-        """Return paths whose directories we make when missing: those that come from our own defaults."""
-        if self._settings.dialect is Dialect.SUPERVISOR:
-            return []
-        sockets = [server.file for server in self._settings.servers if server.family == "unix"]
-        logs = [daemon.logfile] if daemon.logfile != "syslog" else []
-        return [daemon.pidfile, *logs, *sockets, os.path.join(daemon.childlogdir, "x")]
-
-    def _make_directory(self, directory: str, daemon: DaemonSettings) -> None:
-        if not directory or os.path.isdir(directory):
+    def last_words(self, text: str) -> None:
+        """Leave a line in the log of a daemon that is about to end without having got one open."""
+        if self._first or self._settings.daemon.logfile == "syslog":
             return
         try:
-            os.makedirs(directory, mode=0o755)
-            if daemon.uid is not None and os.geteuid() == 0:
-                os.chown(directory, daemon.uid, daemon.gid if daemon.gid is not None else -1)
-        except OSError as why:
-            raise CannotStart(f"cannot create directory '{directory}': {why.strerror}") from why
+            with open(self._settings.daemon.logfile, "ab") as file:
 
-    def _become(self, daemon: DaemonSettings, pidfile: PidFile) -> None:
-        """Set limits, identity, directory and umask, in this order."""
-        if self._first:
-            signals.reset_inherited()
-            self._raise_limits(daemon)
-            self._drop_privileges(daemon, pidfile)
-        if daemon.directory is not None:
-            try:
-                os.chdir(daemon.directory)
-            except OSError as why:
-                raise CannotStart(f"cannot change directory to '{daemon.directory}': {why.strerror}") from why
-            self._note(Level.INFO, f"set current directory: '{daemon.directory}'")
-        if daemon.umask is not None:
-            os.umask(daemon.umask)
-        elif not self._boot.foreground:
-            os.umask(0o022)
+                def write(_level: Level, line: bytes, _text: str) -> None:
+                    file.write(line)
 
-    def _raise_limits(self, daemon: DaemonSettings) -> None:
-        try:
-            before, now = limits.raise_files(daemon.minfds)
-            if now != before:
-                # What we need for pipes is our own affair: a program sees what it would see under Supervisor.
-                self._boot.children_nofile = max(before, daemon.minfds)
-            if before < daemon.minfds:
-                self._note(Level.INFO, f"Increased RLIMIT_NOFILE limit to {daemon.minfds}")
-        except OSError as why:
-            raise CannotStart(f"cannot raise RLIMIT_NOFILE to {daemon.minfds}: {why}") from why
-        try:
-            before, now = limits.raise_processes(daemon.minprocs)
-            if now != before:
-                self._note(Level.INFO, f"Increased RLIMIT_NPROC limit to {now}")
-        except OSError as why:
-            raise CannotStart(f"cannot raise RLIMIT_NPROC to {daemon.minprocs}: {why}") from why
-
-    def _drop_privileges(self, daemon: DaemonSettings, pidfile: PidFile) -> None:
-        if daemon.uid is None and daemon.gid is None:
-            if os.geteuid() == 0 and self._settings.dialect is Dialect.SUPERVISOR:
-                self._note(
-                    Level.CRIT,
-                    "Supervisor is running as root.  Privileges were not dropped because no user is specified in the "
-                    "config file.  If you intend to run as root, you can set user=root in the config file to avoid "
-                    "this message.",
-                )
-            return
-        uid = daemon.uid if daemon.uid is not None else os.geteuid()
-        if self._settings.dialect is Dialect.NATIVE and daemon.user is None:
-            return  # `uid` and `gid` of the native dialect are the programs' defaults, not the daemon's own
-        if uid == os.geteuid():
-            self._note(Level.INFO, f"Set uid to user {uid} succeeded")
-            return
-        if os.geteuid() != 0:
-            raise CannotStart(f"cannot become user '{daemon.user or uid}': Can't drop privilege as nonroot user")
-        user = privileges.find_user(str(uid))
-        gid = daemon.gid if daemon.gid is not None else (user.gid if user else uid)
-        groups = privileges.group_ids(user) if user else (gid,)
-        pidfile.hand_over(uid, gid)
-        try:
-            privileges.drop_to(uid, gid, groups)
-        except OSError as why:
-            raise CannotStart(f"cannot become user '{daemon.user or uid}': {why}") from why
-        self._note(Level.INFO, f"Set uid to user {uid} succeeded")
-
-    def _note(self, level: Level, text: str) -> None:
-        """Keep a line for the log, which is not open yet."""
-        self._early.append((level, text))
+                MainLog(Level.INFO, [write], time.time).critical(text)
+        except OSError:
+            return  # then there is no place left to say it
 
     # --- while it runs ----------------------------------------------------------------------------------------
 
@@ -233,6 +157,7 @@ class _Instance:
             post=self._loop.post,
             dropped=lambda target, count, reason: runtime.dropped(target, count, reason),  # noqa: PLW0108 - not there yet
             heard=lambda key, transformed: runtime.heard(key, transformed),  # noqa: PLW0108 - not there yet
+            failed=lambda text: mainlog.error(f"the log pump failed:\n{text}"),
             identity=daemon.identifier,
         )
         drain.start()
@@ -270,7 +195,7 @@ class _Instance:
             figures=lambda: self._figures(drain),
         )
         try:
-            for level, text in self._early:
+            for level, text in self._footing.notes:
                 mainlog.log(level, text)
             for note in self._loaded.notes:
                 mainlog.info(note)
@@ -291,7 +216,9 @@ class _Instance:
             workers.close()
             runtime.close()
             drain.stop(DRAIN_STOP_S)
-        return (configuration.next, configuration.path) if configuration.next is not None else None
+        if configuration.next is None or surface.state is not DaemonState.RESTARTING:
+            return None
+        return configuration.next, configuration.path
 
     def _figures(self, drain: Drain) -> dict[str, object]:
         """Return the counters of the loop and of the drain; numbers and structs of numbers."""
@@ -316,7 +243,9 @@ class _Instance:
                 f"Shut this program down first before starting supervisord. ({why})"
             ) from why
         except OSError as why:
-            name = errno.errorcode.get(why.errno or 0, "unknown")
+            if why.errno is None:
+                raise CannotStart(str(why)) from why
+            name = errno.errorcode.get(why.errno, "unknown")
             raise CannotStart(
                 f"Cannot open an HTTP server: socket.error reported errno.{name} ({why.errno}): {why}"
             ) from why
@@ -326,16 +255,18 @@ class _Instance:
             text = data.decode(errors="backslashreplace")
             mainlog.debug(f"'{id_.process}' {channel} output:\n{text}")
 
-        return Lives(
+        lives = Lives(
             loop=self._loop,
             drain=drain,
             logbook=logbook,
             environment=self._boot.environ,
             ended=runtime.ended,
             strip_ansi=self._settings.daemon.strip_ansi,
-            children_nofile=self._boot.children_nofile,
-            copy=copy if self._settings.daemon.loglevel <= Level.DEBG else None,
+            copy=copy,
+            ends_groups=self._settings.dialect is Dialect.NATIVE,
         )
+        lives.copy_output(on=self._settings.daemon.loglevel <= Level.DEBG)
+        return lives
 
     def _outlets(
         self, drain: Drain, target: LogTarget | None, daemon: DaemonSettings
@@ -345,7 +276,7 @@ class _Instance:
             outlets.append(lambda _level, line, _text: drain.write(target, line))
         else:
             outlets.append(lambda level, _line, text: drain.write_syslog(level.name, text.encode(errors="replace")))
-        if self._boot.foreground and not daemon.silent:
+        if self._boot.foreground and not daemon.silent and daemon.logfile not in STANDARD_OUTPUT:
             stdout = LogTarget("/dev/stdout", 0, 0)
             outlets.append(lambda _level, line, _text: drain.write(stdout, line))
         return outlets
@@ -377,6 +308,9 @@ class _Instance:
             except RpcFault:
                 return  # the configuration was refused: logged where it was read
 
+        def ignore(signum: int) -> None:
+            runtime.mainlog.info(f"ignored {signal.Signals(signum).name} (it has no meaning here)")
+
         def reopen(_: int) -> None:
             runtime.mainlog.info("received SIGUSR2 indicating log reopen request")
             drain.reopen()
@@ -385,6 +319,7 @@ class _Instance:
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             self._loop.on_signal(signum, leave)
         self._loop.on_signal(signal.SIGHUP, hang_up)
+        self._loop.on_signal(signal.SIGUSR1, ignore)
         self._loop.on_signal(signal.SIGUSR2, reopen)
         self._loop.on_child(runtime.child_event)
 

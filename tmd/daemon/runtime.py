@@ -15,6 +15,7 @@ from tmd.core import effects as e
 from tmd.core import inputs as i
 from tmd.core import notices as n
 from tmd.core.overseer import Overseer
+from tmd.core.process import Wanted
 from tmd.daemon.bus import Bus, Told
 from tmd.daemon.ledger import Ledger
 from tmd.daemon.lives import ChannelKey, Lives
@@ -144,6 +145,11 @@ class Runtime:
             self._feeding = False
 
     def _spawn(self, effect: e.Spawn) -> None:
+        member = self.overseer.member(effect.id)
+        if member is not None and member.process.wanted is Wanted.DOWN:
+            # It was its turn only now, and nobody wants it any more: a life of no use would only delay the end.
+            self._inbox.append(i.ForProcess(effect.id, i.SpawnFailed("stopped before it was started")))
+            return
         try:
             pid = self.lives.spawn(effect.spec, self.settings.serverurl)
         except children.SpawnRefused as refusal:

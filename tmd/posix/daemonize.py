@@ -42,7 +42,7 @@ class Readiness:
         finally:
             os.close(self._fd)
             self._fd = None
-            sys.stderr.flush()
+            _flush()
             os.dup2(self._null, 2)
             os.close(self._null)
 
@@ -56,8 +56,7 @@ def detach() -> Readiness:
         raise RuntimeError("cannot daemonize: there are threads already, and only one would survive")
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     listen_fd, tell_fd = os.pipe2(os.O_CLOEXEC)
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush()
     middle = os.fork()
     if middle:
         os.close(tell_fd)
@@ -69,6 +68,12 @@ def detach() -> Readiness:
     os.dup2(null, 0)
     os.dup2(null, 1)
     return Readiness(tell_fd, null)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:  # closed by whoever started us
+            stream.flush()
 
 
 def _relay(fd: int, middle: int) -> NoReturn:

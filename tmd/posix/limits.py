@@ -19,6 +19,17 @@ def raise_files(minimum: int) -> tuple[int, int]:
     return _raise(resource.RLIMIT_NOFILE, minimum, FILES_CEILING, "open files", "minfds")
 
 
+def secure_files(minimum: int) -> tuple[int, int]:
+    """Raise the soft limit of open files to `minimum` and no further; returns it before and now, or `LimitRefused`."""
+    return _raise(resource.RLIMIT_NOFILE, minimum, 0, "open files", "minfds")
+
+
+def files_limit() -> int:
+    """Return the soft limit of open files."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return FILES_CEILING if soft == resource.RLIM_INFINITY else soft
+
+
 def raise_processes(minimum: int) -> tuple[int, int]:
     """Raise the soft limit of processes to `minimum` if it is lower; returns it before and now, or `LimitRefused`."""
     return _raise(resource.RLIMIT_NPROC, minimum, 0, "processes", "minprocs")

@@ -6,6 +6,7 @@ what the handler noted. Knows nothing of what a signal means.
 
 import os
 import signal
+from collections.abc import Iterable
 from types import FrameType
 
 IGNORED_BY_PYTHON = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
@@ -70,6 +71,15 @@ class WakeUp:
 
     def _note(self, signum: int, _frame: FrameType | None) -> None:
         self.noted[signum] = None
+
+
+def hold(signums: Iterable[int]) -> None:
+    """Keep these signals waiting whenever no loop catches them, instead of letting them kill us.
+
+    A loop lets through what it catches and holds it again when it is closed: what arrives between two loops is
+    served by the second.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, signums)
 
 
 def reset_inherited() -> None:

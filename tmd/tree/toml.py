@@ -12,6 +12,8 @@ from tmd.tree.node import Entry, Mapping, Node, Origin, Scalar, Sequence
 from tmd.tree.problems import ConfigRefused, Problem
 
 MAX_DEPTH = 64
+INLINE_BYTES = 65_536
+"""an inline table longer than this is not searched: each of its keys would search all of it"""
 _HEADER = re.compile(r"\s*\[\[?\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = re.compile(
     r"\s*((?:[A-Za-z0-9_-]+|\"[^\"\n]*\"|'[^'\n]*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"\n]*\"|'[^'\n]*'))*)\s*=\s*"
@@ -71,10 +73,17 @@ class _Converter:
         for key, value in data.items():
             place = self._places.get((*path, key))
             if place is None:
-                inline = re.search(rf"(?:^|[{{,\s\"']){re.escape(key)}[\"']?\s*=\s*", near.raw)
-                place = near._replace(raw=near.raw[inline.end() :] if inline else "")
+                place = near._replace(raw=self._inline(key, value, near.raw))
             entries[key] = Entry(self._origin(place), self._node(value, (*path, key), place, depth))
         return Mapping(entries, self._origin(near), ".".join(path))
+
+    @staticmethod
+    def _inline(key: str, value: Any, raw: str) -> str:
+        """Return the text behind a key of an inline table: how a number was written (0o22) is told from it."""
+        if isinstance(value, str) or len(raw) > INLINE_BYTES:
+            return ""
+        found = re.search(rf"(?:^|[{{,\s\"']){re.escape(key)}[\"']?\s*=\s*", raw)
+        return raw[found.end() :] if found else ""
 
     def _origin(self, place: _Place) -> Origin:
         return Origin(self._file, place.line, place.column)

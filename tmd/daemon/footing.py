@@ -1,0 +1,131 @@
+"""Where a daemon stands before it runs anything: alone, with the limits, as the user and in the directory it should be.
+
+Promises that nothing is touched before the lock on the pid file says that we are alone, and that a step that fails
+ends the start with its reason.
+"""
+
+import os
+
+from tmd.config.settings import DaemonSettings, Dialect, Settings
+from tmd.posix import limits, privileges
+from tmd.posix.pidfile import PidFile, PidFileHeld
+from tmd.wire.levels import Level
+
+
+class CannotStart(Exception):
+    """The daemon cannot run; the text says why. Exit code 2."""
+
+
+class Footing:
+    """Takes the steps; `notes` are lines for the log, which is not open yet."""
+
+    def __init__(self, settings: Settings, *, foreground: bool) -> None:
+        self._settings = settings
+        self._foreground = foreground
+        self.notes: list[tuple[Level, str]] = []
+
+    def lock(self, held: PidFile | None) -> PidFile:
+        """Return the lock on our pid file: the one held already, where it is the same file."""
+        daemon = self._settings.daemon
+        for directory in dict.fromkeys(os.path.dirname(path) for path in self._own_files(daemon)):
+            self._make_directory(directory, daemon)
+        if held is not None and held.path == daemon.pidfile:
+            return held
+        try:
+            pidfile = PidFile.acquire(daemon.pidfile)
+            try:
+                pidfile.write(os.getpid())
+            except OSError:
+                pidfile.release()
+                raise
+        except PidFileHeld as holder:
+            raise CannotStart(
+                f"cannot start: another instance runs with pid {holder.pid} and holds '{holder.path}' "
+                f"(stop it first, or name another pidfile)"
+            ) from holder
+        except OSError as why:
+            raise CannotStart(f"cannot write pid file '{daemon.pidfile}': {why.strerror}") from why
+        if held is not None:
+            held.release()
+        return pidfile
+
+    def _own_files(self, daemon: DaemonSettings) -> list[str]:
+        """Return paths whose directories we make when missing: those that come from our own defaults."""
+        if self._settings.dialect is Dialect.SUPERVISOR:
+            return []
+        sockets = [server.file for server in self._settings.servers if server.family == "unix"]
+        logs = [daemon.logfile] if daemon.logfile != "syslog" else []
+        return [daemon.pidfile, *logs, *sockets, os.path.join(daemon.childlogdir, "x")]
+
+    def _make_directory(self, directory: str, daemon: DaemonSettings) -> None:
+        if not directory or os.path.isdir(directory):
+            return
+        try:
+            os.makedirs(directory, mode=0o755)
+            if daemon.uid is not None and os.geteuid() == 0:
+                os.chown(directory, daemon.uid, daemon.gid if daemon.gid is not None else -1)
+        except OSError as why:
+            raise CannotStart(f"cannot create directory '{directory}': {why.strerror}") from why
+
+    def take(self, pidfile: PidFile, *, first: bool) -> None:
+        """Set limits and identity (once in a process), then directory and umask."""
+        daemon = self._settings.daemon
+        if first:
+            self._raise_limits(daemon)
+            self._drop_privileges(daemon, pidfile)
+        if daemon.directory is not None:
+            try:
+                os.chdir(daemon.directory)
+            except OSError as why:
+                raise CannotStart(f"cannot change directory to '{daemon.directory}': {why.strerror}") from why
+            self._note(Level.INFO, f"set current directory: '{daemon.directory}'")
+        if daemon.umask is not None:
+            os.umask(daemon.umask)
+        elif not self._foreground:
+            os.umask(0o022)
+
+    def _raise_limits(self, daemon: DaemonSettings) -> None:
+        try:
+            before, now = limits.secure_files(daemon.minfds)
+            if now != before:
+                self._note(Level.INFO, f"Increased RLIMIT_NOFILE limit to {now}")
+        except OSError as why:
+            raise CannotStart(f"cannot raise RLIMIT_NOFILE to {daemon.minfds}: {why}") from why
+        try:
+            before, now = limits.raise_processes(daemon.minprocs)
+            if now != before:
+                self._note(Level.INFO, f"Increased RLIMIT_NPROC limit to {now}")
+        except OSError as why:
+            raise CannotStart(f"cannot raise RLIMIT_NPROC to {daemon.minprocs}: {why}") from why
+
+    def _drop_privileges(self, daemon: DaemonSettings, pidfile: PidFile) -> None:
+        if daemon.uid is None and daemon.gid is None:
+            if os.geteuid() == 0 and self._settings.dialect is Dialect.SUPERVISOR:
+                self._note(
+                    Level.CRIT,
+                    "Supervisor is running as root.  Privileges were not dropped because no user is specified in the "
+                    "config file.  If you intend to run as root, you can set user=root in the config file to avoid "
+                    "this message.",
+                )
+            return
+        uid = daemon.uid if daemon.uid is not None else os.geteuid()
+        if self._settings.dialect is Dialect.NATIVE and daemon.user is None:
+            return  # `uid` and `gid` of the native dialect are the programs' defaults, not the daemon's own
+        if uid == os.geteuid():
+            self._note(Level.INFO, f"Set uid to user {uid} succeeded")
+            return
+        if os.geteuid() != 0:
+            raise CannotStart(f"cannot become user '{daemon.user or uid}': Can't drop privilege as nonroot user")
+        user = privileges.find_user(str(uid))
+        gid = daemon.gid if daemon.gid is not None else (user.gid if user else uid)
+        groups = privileges.group_ids(user) if user else (gid,)
+        try:
+            pidfile.hand_over(uid, gid)
+            privileges.drop_to(uid, gid, groups)
+        except OSError as why:
+            raise CannotStart(f"cannot become user '{daemon.user or uid}': {why}") from why
+        self._note(Level.INFO, f"Set uid to user {uid} succeeded")
+
+    def _note(self, level: Level, text: str) -> None:
+        """Keep a line for the log, which is not open yet."""
+        self.notes.append((level, text))
