@@ -52,6 +52,8 @@ def _main(words: Sequence[str]) -> int:
     except UsageError as why:
         return _fail(str(why))
     host = machine_host(arguments.overrides)
+    if not os.path.isabs(path) and _nowhere():
+        return _fail(f"cannot read '{path}': the current directory was removed (name the file with its whole path)")
     try:
         loaded = load_file(path, host)
     except ConfigRefused as refusal:
@@ -97,6 +99,15 @@ def _run(path: str, host: Host, loaded: Loaded) -> int:
         else:
             sys.stderr.write(text)
         return BAD_START
+
+
+def _nowhere() -> bool:
+    """Tell whether the current directory was removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _found() -> str:

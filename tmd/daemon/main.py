@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
@@ -94,12 +95,17 @@ def run(boot: Boot, loaded: Loaded) -> int:
                 held = instance.lock(held)
                 again = instance.run(held)
             except CannotStart as why:
-                if good is None or good == (loaded, boot.path):
+                if good is None:
+                    raise
+                if good == (loaded, boot.path):
                     instance.last_words(f"cannot start again: {why}")
                     raise
                 regret = f"cannot start with the new configuration, going on with the one before: {why}"
                 loaded, boot.path = good
                 continue
+            except Exception:
+                instance.last_words(f"a defect has ended the daemon:\n{traceback.format_exc()}")
+                raise
             finally:
                 instance.close()
             if again is None:
@@ -136,8 +142,8 @@ class _Instance:
         self._loop.close()
 
     def last_words(self, text: str) -> None:
-        """Leave a line in the log of a daemon that is about to end without having got one open."""
-        if self._first or self._settings.daemon.logfile == "syslog":
+        """Leave a line in the log when nothing is left that could write it in the ordinary way."""
+        if self._settings.daemon.logfile == "syslog":
             return
         try:
             with open(self._settings.daemon.logfile, "ab") as file:
@@ -153,6 +159,8 @@ class _Instance:
 
     def _supervise(self, daemon: DaemonSettings) -> tuple[Loaded, str] | None:
         runtime: Runtime
+        if daemon.logfile != "syslog":
+            _refuse_unwritable(daemon.logfile)
         drain = Drain(
             post=self._loop.post,
             dropped=lambda target, count, reason: runtime.dropped(target, count, reason),  # noqa: PLW0108 - not there yet
@@ -164,7 +172,6 @@ class _Instance:
         main_target = None
         if daemon.logfile != "syslog":
             main_target = LogTarget(daemon.logfile, daemon.logfile_maxbytes, daemon.logfile_backups)
-            _refuse_unwritable(daemon.logfile)
             drain.prepare(main_target)
         mainlog = MainLog(daemon.loglevel, self._outlets(drain, main_target, daemon), time.time)
         self._loop.on_error = lambda text: mainlog.error(f"a callback failed:\n{text}")

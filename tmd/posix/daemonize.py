@@ -27,11 +27,11 @@ class Readiness:
         self._tell(READY)
 
     def failed(self, text: str, code: int) -> None:
-        """Let the original process print `text` to its stderr and end with `code` (1 to 255)."""
+        """Let the original process print `text` to its stderr and end with `code` (1 to 255), once we have ended."""
         line = text if text.endswith("\n") or not text else f"{text}\n"
-        self._tell(bytes((code,)) + line.encode(errors="surrogateescape"))
+        self._tell(bytes((code,)) + line.encode(errors="surrogateescape"), hang_up=False)
 
-    def _tell(self, message: bytes) -> None:
+    def _tell(self, message: bytes, *, hang_up: bool = True) -> None:
         if self._fd is None:
             return
         try:
@@ -40,7 +40,8 @@ class Readiness:
         except BrokenPipeError:
             pass  # nobody waits any more, which changes nothing for us
         finally:
-            os.close(self._fd)
+            if hang_up:  # else the end of this process does
+                os.close(self._fd)
             self._fd = None
             _flush()
             os.dup2(self._null, 2)
