@@ -5,8 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from tmd import __version__
 from tmd.arguments import SWITCHES, USAGE, Arguments, UsageError, parse
@@ -19,8 +21,6 @@ from tmd.wire.places import config_candidates
 
 POLL_S = 0.02
 """how often `--shell` looks whether its daemon answers"""
-INTERRUPTED = 130
-"""exit code: Ctrl-C before there was a daemon to tell"""
 BAD_START = 2
 """exit code: wrong flags, wrong configuration, cannot start (contract 1.7)"""
 
@@ -28,13 +28,7 @@ BAD_START = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tmd`; returns the exit code: 0 a normal end, 2 nothing was started."""
     _secure_standard_streams()
-    try:
-        return _main(sys.argv[1:] if argv is None else argv)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-
-
-def _main(words: Sequence[str]) -> int:
+    words = sys.argv[1:] if argv is None else argv
     try:
         arguments = parse(words)
         match arguments.action:
@@ -209,6 +203,7 @@ def _shell(path: str, loaded: Loaded, arguments: Arguments) -> int:
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _leave)
     signal.signal(signal.SIGINT, _stay)  # Ctrl-C is for what runs in the shell; a handler, so that it is not inherited
+    modes = _terminal_modes()
     daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         while daemon.poll() is None and not _answers(url):
@@ -216,10 +211,29 @@ def _shell(path: str, loaded: Loaded, arguments: Arguments) -> int:
         if daemon.poll() is None:
             subprocess.run([sys.executable, "-m", "tmctl", "-c", path, "-s", url], check=False)
     finally:
+        _restore_terminal(modes)
         if daemon.poll() is None:
             daemon.terminate()
         code = daemon.wait()
     return code
+
+
+def _terminal_modes() -> list[Any] | None:
+    """Return the terminal's modes, None without a terminal."""
+    try:
+        return termios.tcgetattr(0)
+    except termios.error:
+        return None
+
+
+def _restore_terminal(modes: list[Any] | None) -> None:
+    """Undo what a shell that was cut short left behind: no echo, no line editing."""
+    if modes is None:
+        return
+    try:
+        termios.tcsetattr(0, termios.TCSANOW, modes)
+    except termios.error:
+        return  # the terminal is gone
 
 
 def _leave(signum: int, _frame: object) -> None:
@@ -240,7 +254,3 @@ def _answers(url: str) -> bool:
     except OSError:
         return False
     return True
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -97,7 +97,7 @@ def test_a_refused_start_with_closed_descriptors_still_ends_with_2(rig: Rig, whi
     answer = by_shell(rig, f'exec "$@" {CLOSED[which]}')
     assert answer.code == 2
     assert (str(rig.socket) in answer.err) is (which == "stdout")
-    assert not rig.processes()
+    rig.wait(lambda: not rig.processes(), what="all are gone")
 
 
 REMOVED = 'mkdir gone && cd gone && rmdir ../gone && exec "$@" '
@@ -185,7 +185,7 @@ def test_a_pidfile_that_cannot_be_is_refused(rig: Rig, kind: str, arguments: tup
     assert "Traceback" not in answer.err + answer.text
     assert pidfile.is_dir() or not pidfile.parent.exists()
     assert not rig.socket.exists()
-    assert not rig.processes()
+    rig.wait(lambda: not rig.processes(), what="all are gone")
 
 
 def test_usr1_is_survived_and_said(rig: Rig) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 from collections.abc import Callable
 
@@ -180,3 +181,23 @@ def test_a_daemon_that_cannot_start_opens_no_shell(rig: Rig) -> None:
     assert PROMPT not in said
     assert "Traceback" not in said
     assert not rig.processes()
+
+
+def test_a_term_leaves_the_terminal_as_it_was(rig: Rig) -> None:
+    write(rig)
+    script = f"stty echo icanon; {shlex.join(rig.command('--shell'))}; echo modes; stty -a; echo end"
+    terminal = pexpect.spawn(
+        "sh", ["-c", script], cwd=str(rig.dir), env=rig.environment() | {"TERM": "xterm"}, encoding="utf-8", timeout=15
+    )
+    try:
+        terminal.expect_exact(PROMPT)
+        rig.daemon_pid = int(rig.text("d.pid"))
+        front = int((world.stat(rig.daemon_pid) or [])[1])
+        os.kill(front, signal.SIGTERM)
+        terminal.expect("modes\r\n")
+        terminal.expect("end\r\n")
+        assert re.search(r"(?<!-)\becho\b", terminal.before)
+        assert re.search(r"(?<!-)\bicanon\b", terminal.before)
+        rig.wait_end()
+    finally:
+        terminal.close()
