@@ -32,7 +32,7 @@ check: $(STAMP) ## lint, format and types only
 	$(BIN)/mypy
 
 soak: $(STAMP) ## the long endurance tests
-	$(BIN)/python -m pytest -n 2 -m soak
+	$(BIN)/python -m pytest -n 2 -m soak -o faulthandler_timeout=900
 
 bench: $(STAMP) ## measure tmd side by side with supervisord
 	$(BIN)/python -m bench
