@@ -168,3 +168,43 @@ def test_a_process_that_cannot_be_signalled_keeps_nobody_waiting(rig: Rig) -> No
     world.kill(pid)
     rig.until("web", "STOPPED")
     rig.stop()
+
+
+def test_the_limit_of_files_is_the_same_after_a_restart_of_a_daemon_that_needed_more(rig: Rig) -> None:
+    count = 30  # three descriptors each: more than the daemon was given
+    rig.write(
+        f"[program:facts]\ncommand={program('facts.py')} {{dir}}/facts%(process_num)d\n"
+        f"numprocs={count}\nprocess_name=facts%(process_num)d\n",
+        daemon="minfds=200",
+    )
+    limit = ["prlimit", "--nofile=200:20000"]
+    command = rig.command
+    rig.command = lambda *arguments: [*limit, *command(*arguments)]  # type: ignore[method-assign]
+    rig.start()
+    for _ in range(2):
+        for number in range(count):
+            path = rig.dir / f"facts{number}"
+            eventually(path.exists, deadline_s=15, what="the facts")
+            assert json.loads(path.read_text())["files_limit"] == [200, 20000]
+            path.unlink()
+        os.kill(rig.daemon_pid, signal.SIGHUP)
+    rig.until_line("supervisord started with pid", count=3)
+    rig.wait_ready()
+    rig.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has users' processes that it can be kept from signalling")
+def test_a_leftover_that_cannot_be_killed_does_not_hide_its_leaders_end(rig: Rig) -> None:
+    rig.write_native(
+        "  web:\n    command: sh -c 'sleep 31536003 & exit 3'\n    user: nobody\n"
+        "    startsecs: 0\n    autorestart: never\n"
+    )
+    powerless = ["setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill"]
+    command = rig.command
+    rig.command = lambda *arguments: [*powerless, *command(*arguments)]  # type: ignore[method-assign]
+    rig.start()
+    assert rig.until("web", "EXITED")["exitstatus"] == 3
+    for pid in rig.processes():
+        if world.command(pid) == "sleep 31536003":
+            world.kill(pid)
+    rig.stop()

@@ -52,8 +52,8 @@ class Lives:
     """All processes that exist, by pid and by name.
 
     `ended(id, status)` is called once per life. `copy(id, channel, data)` sees every chunk of output, on the drain's
-    thread, while `copy_output` is on. `ends_groups`: what a leader with `killasgroup` leaves in its process group goes
-    with it.
+    thread, while `copy_output` is on. `files_limit`: the soft limit of open files for children. `ends_groups`: what a
+    leader with `killasgroup` leaves in its process group goes with it.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Lives:
         ended: Callable[[ProcessId, ExitStatus], None],
         strip_ansi: bool,
         ends_groups: bool,
+        files_limit: int,
         copy: Callable[[ProcessId, Channel, bytes], None],
     ) -> None:
         self._loop, self._drain, self._logbook = loop, drain, logbook
@@ -76,7 +77,7 @@ class Lives:
         self._copy = copy
         self._copying = False
         self._files_limit = limits.files_limit()
-        self._nofile: int | None = None
+        self._nofile = files_limit if files_limit != self._files_limit else None
         """the soft limit of open files for children, once the daemon's own is another"""
         self._by_pid: dict[int, Life] = {}
         self._by_id: dict[ProcessId, Life] = {}
@@ -171,8 +172,7 @@ class Lives:
             del self._by_id[life.id]
         life.stdin.close()
         if self._ends_groups and life.spec.killasgroup:
-            # The number cannot have been given away yet: that takes a whole round of all pids.
-            children.send_signal(life.pid, signal.SIGKILL, whole_group=True)
+            self._end_group(life.pid)
         status = ExitStatus(event.code, event.signal, event.core)
         if not life.keys:
             self._ended(life.id, status)
@@ -211,6 +211,13 @@ class Lives:
         if self._null is not None:
             os.close(self._null)
             self._null = None
+
+    def _end_group(self, leader: int) -> None:
+        """Kill what a leader has left; its number cannot have been given away yet: that takes a round of all pids."""
+        try:
+            children.send_signal(leader, signal.SIGKILL, whole_group=True)
+        except OSError:
+            return  # another user's: not ours to end, and no reason to hold back the news of the leader's end
 
     def _make_room(self, newest_fd: int) -> None:
         """Raise our own limit of open files when it comes near, and only then.

@@ -26,7 +26,7 @@ from tmd.daemon.mainlog import MainLog
 from tmd.daemon.runtime import Runtime
 from tmd.daemon.surface import Channel, DaemonSurface
 from tmd.daemon.workers import Workers
-from tmd.posix import signals
+from tmd.posix import limits, signals
 from tmd.posix.drain import Drain
 from tmd.posix.logfiles import LogTarget
 from tmd.posix.loop import Loop
@@ -73,6 +73,8 @@ class Boot:
         self.path, self.load, self.open_servers, self.environ = path, load, open_servers, environ
         self.foreground = foreground
         self.ready = ready
+        self.files_limit: int | None = None
+        """the soft limit of open files as configured, before we raised our own in need"""
 
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -262,7 +264,10 @@ class _Instance:
             text = data.decode(errors="backslashreplace")
             mainlog.debug(f"'{id_.process}' {channel} output:\n{text}")
 
+        if self._boot.files_limit is None:
+            self._boot.files_limit = limits.files_limit()
         lives = Lives(
+            files_limit=self._boot.files_limit,
             loop=self._loop,
             drain=drain,
             logbook=logbook,
