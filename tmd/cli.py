@@ -155,7 +155,7 @@ def _count(number: int, noun: str) -> str:
 def _refuse(path: str, refusal: ConfigRefused) -> int:
     lines = refusal.text.splitlines()
     print(f"Error: {refusal.supervisor_text}", file=sys.stderr)
-    for line in lines:
+    for line in lines if lines[0] != refusal.supervisor_text else lines[1:]:
         print(f"  {line}", file=sys.stderr)
     print(f"cannot use '{path}': {_count(len(lines), 'problem')} (nothing was started or changed)", file=sys.stderr)
     print(f"For help, use {_program()} -h", file=sys.stderr)
