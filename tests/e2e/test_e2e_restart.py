@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -170,26 +171,29 @@ def test_a_process_that_cannot_be_signalled_keeps_nobody_waiting(rig: Rig) -> No
     rig.stop()
 
 
+def _files_limits(rig: Rig) -> set[str]:
+    """Return the limits of open files that the daemon's children have now, soft and hard."""
+    limits = [Path(f"/proc/{pid}/limits").read_text() for pid in world.children(rig.daemon_pid)]
+    return {" ".join(line.split()[3:5]) for text in limits for line in text.splitlines() if "open files" in line}
+
+
 def test_the_limit_of_files_is_the_same_after_a_restart_of_a_daemon_that_needed_more(rig: Rig) -> None:
     count = 30  # three descriptors each: more than the daemon was given
     rig.write(
-        f"[program:facts]\ncommand={program('facts.py')} {{dir}}/facts%(process_num)d\n"
-        f"numprocs={count}\nprocess_name=facts%(process_num)d\n",
+        f"[program:web]\ncommand=sleep 100000\nnumprocs={count}\nprocess_name=web%(process_num)d\nstartsecs=0\n",
         daemon="minfds=200",
     )
     limit = ["prlimit", "--nofile=200:20000"]
     command = rig.command
     rig.command = lambda *arguments: [*limit, *command(*arguments)]  # type: ignore[method-assign]
     rig.start()
-    for _ in range(2):
-        for number in range(count):
-            path = rig.dir / f"facts{number}"
-            eventually(path.exists, deadline_s=15, what="the facts")
-            assert json.loads(path.read_text())["files_limit"] == [200, 20000]
-            path.unlink()
-        os.kill(rig.daemon_pid, signal.SIGHUP)
-    rig.until_line("supervisord started with pid", count=3)
-    rig.wait_ready()
+    for lives in (count, 2 * count):
+        rig.until_line("spawned: 'web", count=lives)
+        rig.wait_ready()
+        rig.until_all("RUNNING")
+        rig.wait(lambda: _files_limits(rig) == {"200 20000"}, what="the limits")
+        if lives == count:
+            os.kill(rig.daemon_pid, signal.SIGHUP)
     rig.stop()
 
 
