@@ -6,11 +6,11 @@ STAMP  := $(VENV)/.installed
 # Tests wait more than they compute: more workers than cores keep the cores busy.
 WORKERS ?= 4
 
-.PHONY: help demo test check soak bench clean
+.PHONY: help demo test test-clients check soak bench clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -24,7 +24,10 @@ demo: $(STAMP) ## a scripted tour on real programs, under 20 seconds
 	@$(BIN)/python docs/demo.py
 
 test: check ## lint, types and the whole suite
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not soak'
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not soak and not clients'
+
+test-clients: $(STAMP) ## other people's clients against tmd; fetches them (docs/clients.md)
+	$(BIN)/python -m pytest -n $(WORKERS) -o timeout=600 tests/clients
 
 check: $(STAMP) ## lint, format and types only
 	$(BIN)/ruff check .

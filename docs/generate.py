@@ -2,7 +2,11 @@
 
 import json
 import sys
+import tomllib
 from pathlib import Path
+
+BEGIN, END = "<!-- differences: begin (python docs/generate.py) -->\n", "<!-- differences: end -->\n"
+"""between these lines of docs/supervisor.md stands the table of differences"""
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -22,7 +26,24 @@ def generated() -> dict[str, str]:
         "docs/reference/methods.md": methods_page(),
         "docs/reference/tmctl.md": commands_page(),
         "docs/reference/sample.conf": exports.sample("supervisor"),
+        "docs/supervisor.md": _with_differences((ROOT / "docs/supervisor.md").read_text(encoding="utf-8")),
     }
+
+
+def _with_differences(page: str) -> str:
+    """Return the page with the table of docs/differences.toml in its place."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}{_differences()}{END}{after}"
+
+
+def _differences() -> str:
+    """Return one table for each area, in the order of the file."""
+    areas: dict[str, list[str]] = {}
+    for entry in tomllib.loads((ROOT / "docs/differences.toml").read_text(encoding="utf-8")).values():
+        areas.setdefault(entry["area"], []).append(f"| {entry['supervisor']} | {entry['tmd']} | {entry['why']} |\n")
+    head = "| Supervisor | tmd | why |\n|---|---|---|\n"
+    return "\n" + "\n".join(f"### {area}\n\n{head}{''.join(rows)}" for area, rows in areas.items()) + "\n"
 
 
 def main(arguments: list[str]) -> int:

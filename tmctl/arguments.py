@@ -20,7 +20,17 @@ class Flag(NamedTuple):
     def spelled(self) -> str:
         """How the help page writes it."""
         value = f" {self.value}" if self.value else ""
-        return ", ".join([*(f"-{letter}" for letter in self.letters), f"--{self.long}"]) + value
+        return ", ".join(self._spellings) + value
+
+    @property
+    def spelled_as_supervisor(self) -> str:
+        """How Supervisor's own help pages write flags."""
+        value = f" {self.value}" if self.value else ""
+        return "/".join(self._spellings) + value
+
+    @property
+    def _spellings(self) -> list[str]:
+        return [*(f"-{letter}" for letter in self.letters), f"--{self.long}"]
 
 
 FLAGS: tuple[Flag, ...] = (
@@ -29,7 +39,12 @@ FLAGS: tuple[Flag, ...] = (
     Flag("u", "username", "NAME", "authenticate with this name"),
     Flag("p", "password", "SECRET", "and this password (better in TMCTL_PASSWORD: others can see a command line)"),
     Flag("r", "history_file", "FILE", "keep what is typed in the shell in this file"),
-    Flag("i", "interactive", "", "ask back like the shell does, even with a command given"),
+    Flag(
+        "i",
+        "interactive",
+        "",
+        "start an interactive shell, as without a command; with one, only ask back as the shell does",
+    ),
     Flag("", "json", "", "print one JSON document instead of text"),
     Flag("", "color", "WHEN", "auto, always or never (default auto: on a terminal, unless NO_COLOR is set)"),
     Flag("", "raw", "", "pass control characters in logs through to the terminal"),

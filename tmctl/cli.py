@@ -12,9 +12,9 @@ from typing import cast
 from tmctl import exits
 from tmctl.arguments import FLAGS, Arguments, BadArguments, parse_arguments
 from tmctl.client import Client
-from tmctl.config import BadConfig, Surroundings, Target, Wishes, find_target
+from tmctl.config import SUPERVISORS_CLIENT, BadConfig, Surroundings, Target, Wishes, find_target
 from tmctl.connection import Unreachable, parse_url
-from tmctl.dispatch import run_words, split_arguments
+from tmctl.dispatch import run_arguments
 from tmctl.output import ColourChoice, Output, silence, standard_output
 from tmctl.session import Person, Session
 
@@ -38,14 +38,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: Sequence[str]) -> int:
     try:
         arguments = parse_arguments(argv)
-        colour = arguments.flags.get("color", "auto")
+        # Under Supervisor's name the text is Supervisor's to the byte, on a terminal, too.
+        colour = arguments.flags.get("color", "never" if _called() == SUPERVISORS_CLIENT else "auto")
         if colour not in _COLOURS:
             raise BadArguments(f"invalid value for --color {colour!r}: not one of {', '.join(_COLOURS)}")
     except BadArguments as error:
         return _usage(str(error))
     output = standard_output(cast("ColourChoice", colour), os.environ, raw="raw" in arguments.flags)
     if "help" in arguments.flags:
-        output.line(help_page())
+        output.line(help_page(_called()))
         return exits.OK
     if "version" in arguments.flags:
         from tmctl import __version__  # noqa: PLC0415
@@ -53,7 +54,7 @@ def _main(argv: Sequence[str]) -> int:
         output.line(__version__)
         return exits.OK
     surroundings = Surroundings(
-        os.environ, os.getuid(), os.path.expanduser("~"), os.path.dirname(os.path.abspath(sys.argv[0]))
+        os.environ, os.getuid(), os.path.expanduser("~"), os.path.dirname(os.path.abspath(sys.argv[0])), _called()
     )
     try:
         target = find_target(_wishes(arguments), surroundings)
@@ -65,7 +66,13 @@ def _main(argv: Sequence[str]) -> int:
         return _usage(f"invalid value for {place} {target.url!r}: {error}")
     session = _session(arguments, output, target, surroundings, Client(address, target.username, target.password))
     try:
+        if target.plugins:
+            from tmctl.plugins import load_plugins  # noqa: PLC0415  few have any
+
+            session.plugins = load_plugins(session, target)
         return _run(session, arguments, target, surroundings)
+    except BadConfig as error:
+        return _usage(str(error))
     finally:
         session.client.close()
 
@@ -106,7 +113,7 @@ def _session(
 def _run(session: Session, arguments: Arguments, target: Target, surroundings: Surroundings) -> int:
     as_json = "json" in arguments.flags
     if arguments.words:
-        run_words(session, split_arguments(arguments.words), as_json=as_json)
+        run_arguments(session, arguments.words, as_json=as_json)
         return session.status
     from tmctl.shell import run_shell  # noqa: PLC0415  a one-shot command has no use for it
 
@@ -125,8 +132,13 @@ def _usage(message: str) -> int:
     return exits.BAD_ARGUMENTS
 
 
-def help_page() -> str:
-    """Return what `tmctl --help` prints."""
-    from tmctl.reference import help_text  # noqa: PLC0415
+def _called() -> str:
+    """Return the name we were called by: a link to us may have that of Supervisor's client."""
+    return os.path.basename(sys.argv[0]).removesuffix(".py")
 
-    return help_text(FLAGS)
+
+def help_page(called: str = "tmctl") -> str:
+    """Return what `--help` prints under a name."""
+    from tmctl.reference import help_text, help_text_for_supervisors_client  # noqa: PLC0415
+
+    return help_text_for_supervisors_client() if called == SUPERVISORS_CLIENT else help_text(FLAGS)

@@ -51,7 +51,10 @@ class Client:
         return Stream(Connection(self.address), path, self._authorization())
 
     def _call(self, method: str, params: tuple[Argument, ...], read_s: float | None) -> Any:
-        body = encode_call(method, params)
+        return decode_reply(self.post(encode_call(method, params), read_s))
+
+    def post(self, body: bytes, read_s: float | None) -> bytes:
+        """Send an XML-RPC call and return the reply, both as they are on the wire; `read_s` bounds each wait."""
         headers = {
             "User-Agent": "tmctl",
             "Content-Type": "text/xml",
@@ -72,7 +75,7 @@ class Client:
         finally:
             if not finished:
                 self.close()
-        return decode_reply(reply)
+        return reply
 
     def _authorization(self) -> dict[str, str]:
         if self.username is None or self.password is None:

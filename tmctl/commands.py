@@ -6,7 +6,7 @@ Dispatch, `help`, completion and the reference page are derived from it; there i
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from tmctl import acting, configuring, exits, following, showing
+from tmctl import acting, configuring, exits, following, pools, showing
 from tmctl.session import Request, Session
 
 Completes = Literal["nothing", "commands", "groups", "processes", "signal then processes"]
@@ -41,9 +41,13 @@ def _help(session: Session, request: Request) -> None:
     if not request.words:
         session.say("", *topic_lines("default", [one.name for one in COMMANDS if not one.own and one.name != "help"]))
         session.say("", *topic_lines("taskmaster", [one.name for one in COMMANDS if one.own]))
+        for title, names in session.plugins.topics() if session.plugins is not None else ():
+            session.say("", *topic_lines(title, names))
         return
     topic = " ".join(request.words)
     command = BY_NAME.get(topic)
+    if (command is None or command.own) and session.plugins is not None and session.plugins.help(topic):
+        return
     if command is None:
         session.say(f"*** No help on {topic}")
     else:
@@ -156,6 +160,17 @@ COMMANDS: tuple[Command, ...] = (
         "processes",
         _J,
     ),
+    Command(
+        "pools",
+        pools.pools,
+        (
+            ("pools", "show the pools of event listeners: subscriptions, events waiting and lost, state of listeners"),
+            ("pools NAME...", "show some pools"),
+        ),
+        "groups",
+        _J,
+        own=True,
+    ),
     Command("quit", _leave, (("quit", "leave the shell"),), ends_shell=True),
     Command(
         "reload",
@@ -232,9 +247,10 @@ COMMANDS: tuple[Command, ...] = (
             ("status", "show every process: name, state, description"),
             ("status NAME...", "show some processes"),
             ("status GROUP:*", "show a whole group"),
+            ("status --verbose", "also show how event listeners are"),
         ),
         "processes",
-        _J,
+        ("--json", "--verbose"),
     ),
     Command(
         "stop",

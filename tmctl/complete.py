@@ -4,9 +4,13 @@ Pure but for one function that asks for the processes, and that is handed in.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from tmctl.commands import BY_NAME, COMMANDS
 from tmctl.render import Info, info_name
+
+if TYPE_CHECKING:
+    from tmctl.plugins import Plugins
 
 SIGNALS: tuple[str, ...] = (
     "HUP",
@@ -51,11 +55,26 @@ class Names:
         self._asked_at = None
 
 
-def completions(before: str, infos: Callable[[], Sequence[Info]]) -> list[str]:
+def completions(before: str, infos: Callable[[], Sequence[Info]], plugins: "Plugins | None" = None) -> list[str]:
     """Return what the last word of the text before the cursor may become, sorted, each a whole word."""
     words = before.split()
     word = "" if not words or before[-1].isspace() else words.pop()
+    if plugins is not None:
+        added = _added(words, word, before, plugins)
+        if added is not None:
+            return sorted(set(added))
+        if words in ([], ["help"]):
+            known = {*plugins.names(), *_candidates(words, word, infos)}
+            return sorted(candidate for candidate in known if candidate.startswith(word))
     return sorted({candidate for candidate in _candidates(words, word, infos) if candidate.startswith(word)})
+
+
+def _added(earlier: list[str], word: str, before: str, plugins: "Plugins") -> list[str] | None:
+    """Return what a plug-in offers for its own command; None when it is not its command."""
+    if not earlier or earlier[0] not in plugins.names():
+        return None
+    known = BY_NAME.get(earlier[0])
+    return None if known is not None and not known.own else plugins.complete(earlier[0], word, before)
 
 
 def _candidates(earlier: list[str], word: str, infos: Callable[[], Sequence[Info]]) -> Iterable[str]:

@@ -13,6 +13,8 @@ from tmd.wire.places import Places, config_candidates, default_places
 if TYPE_CHECKING:
     from tmctl.sections import Sections
 
+SUPERVISORS_CLIENT = "supervisorctl"
+"""Called by this name, and without any configuration, we look where Supervisor's client looks."""
 SUPERVISOR_DEFAULT_URL = "http://localhost:9001"
 
 
@@ -24,6 +26,17 @@ class Wishes(NamedTuple):
     username: str | None = None
     password: str | None = None
     history_file: str | None = None
+
+
+class PluginSection(NamedTuple):
+    """One plug-in for this client, as the configuration asks for it."""
+
+    name: str
+    section: str
+    """`[ctlplugin:x]`, or where else it was written"""
+    factory: str
+    """`module:attribute`"""
+    options: dict[str, str]
 
 
 class Target(NamedTuple):
@@ -40,6 +53,7 @@ class Target(NamedTuple):
     source: str = "the default"
     """who said so, for messages"""
     config: str | None = None
+    plugins: tuple[PluginSection, ...] = ()
 
 
 class BadConfig(Exception):
@@ -53,6 +67,8 @@ class Surroundings(NamedTuple):
     uid: int
     home: str
     argv0_dir: str
+    called: str = "tmctl"
+    """the name of the program, as it was called"""
 
     @property
     def places(self) -> Places:
@@ -72,6 +88,8 @@ def find_target(wishes: Wishes, surroundings: Surroundings) -> Target:
     named = wishes.config or environ.get("TMCTL_CONFIG")
     path = named or next(surroundings.candidates(), None)
     target = Target(f"unix://{surroundings.places.socket}", pidfile=surroundings.places.pidfile)
+    if surroundings.called == SUPERVISORS_CLIENT:
+        target = Target(SUPERVISOR_DEFAULT_URL, prompt="supervisor")
     if path is not None:
         try:
             target = _target_of_file(path, surroundings)
@@ -122,6 +140,7 @@ def _target_of_file(path: str, surroundings: Surroundings) -> Target:
         pidfile=sections.path(pidfile) if pidfile else None,
         source=path,
         config=path,
+        plugins=sections.plugins(),
     )
 
 

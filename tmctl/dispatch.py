@@ -27,6 +27,11 @@ def split_line(line: str) -> list[str]:
         return line.split()
 
 
+def run_arguments(session: Session, arguments: Sequence[str], *, as_json: bool = False) -> None:
+    """Run the command of a command line."""
+    run_words(session, split_arguments(arguments), as_json=as_json, line=" ".join(arguments))
+
+
 def split_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the words of a command line: an argument may hold several, except the path after `--config`."""
     words: list[str] = []
@@ -38,16 +43,16 @@ def split_arguments(arguments: Sequence[str]) -> list[str]:
 
 def run_line(session: Session, line: str, *, as_json: bool = False) -> bool:
     """Run a typed line; returns whether the shell should end."""
-    return run_words(session, split_line(line), as_json=as_json)
+    return run_words(session, split_line(line), as_json=as_json, line=line)
 
 
-def run_words(session: Session, words: Sequence[str], *, as_json: bool = False) -> bool:
-    """Run a command; returns whether the shell should end."""
+def run_words(session: Session, words: Sequence[str], *, as_json: bool = False, line: str = "") -> bool:
+    """Run a command; returns whether the shell should end. `line` is what was typed, where that is more."""
     if not words:
         return False
-    line = " ".join(words)
+    line = line.strip() or " ".join(words)
     name, rest = _command_and_rest(words)
-    command = BY_NAME.get(ALIASES.get(name, name))
+    command = _find(session, name, line)
     if command is None:
         session.document = {} if as_json else None
         session.fail(f"*** Unknown syntax: {line}")
@@ -67,7 +72,16 @@ def run_words(session: Session, words: Sequence[str], *, as_json: bool = False) 
     finally:
         session.output.raw = raw_before
         _print_document(session)
-    return command.ends_shell
+    ended, session.ended = session.ended, False
+    return command.ends_shell or ended
+
+
+def _find(session: Session, name: str, line: str) -> Command | None:
+    """Return the command of a name: Supervisor's, else a plug-in's, else one of our own."""
+    command = BY_NAME.get(ALIASES.get(name, name))
+    if session.plugins is None or (command is not None and not command.own):
+        return command
+    return session.plugins.command(name, line[len(name) :].strip()) or command
 
 
 def _command_and_rest(words: Sequence[str]) -> tuple[str, list[str]]:
@@ -173,6 +187,9 @@ def _print_document(session: Session) -> None:
 def _suggest(session: Session, name: str) -> None:
     import difflib  # noqa: PLC0415  only for a mistyped command
 
-    near = difflib.get_close_matches(name, [command.name for command in COMMANDS], 1)
+    known = [command.name for command in COMMANDS]
+    if session.plugins is not None:
+        known += session.plugins.names()
+    near = difflib.get_close_matches(name, known, 1)
     if near:
         session.output.error(f"did you mean {near[0]!r}?")

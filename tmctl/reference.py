@@ -29,19 +29,30 @@ VARIABLES: tuple[tuple[str, str], ...] = (
 
 def help_text(flags: Iterable[Flag] = FLAGS) -> str:
     """Return the page of `tmctl --help`."""
-    rows = [(flag.spelled, flag.help) for flag in flags]
+    rows = _table((flag.spelled, flag.help) for flag in flags)
+    return _page("tmctl", "talk to a tmd (or to a supervisord)", rows)
+
+
+def help_text_for_supervisors_client() -> str:
+    """Return the page under the name `supervisorctl`, with flags written as scripts and people know them from there."""
+    rows = [f"{flag.spelled_as_supervisor} -- {flag.help}" for flag in FLAGS]
+    return _page("supervisorctl", "control applications run by supervisord or tmd (this is tmctl)", rows)
+
+
+def _page(program: str, purpose: str, flags: Iterable[str]) -> str:
     names = [(command.name, command.forms[0][1]) for command in COMMANDS]
+    examples = [(line.replace("tmctl", program), meaning) for line, meaning in EXAMPLES]
     return "\n".join(
         [
-            "tmctl: talk to a tmd (or to a supervisord)",
+            f"{program} -- {purpose}",
             "",
-            "usage: tmctl [flags] [command [words]]",
+            f"usage: {program} [flags] [command [words]]",
             "Without a command, a shell opens.",
             "",
             "flags:",
-            *_table(rows),
+            *flags,
             "",
-            "commands (more with: tmctl help COMMAND):",
+            f"commands (more with: {program} help COMMAND):",
             *_table(names),
             "",
             "NAME is `program`, `group:process`, `group:*`, or `all`.",
@@ -53,7 +64,7 @@ def help_text(flags: Iterable[Flag] = FLAGS) -> str:
             *_table((str(code), meaning) for code, meaning in MEANINGS),
             "",
             "examples:",
-            *_table(EXAMPLES),
+            *_table(examples),
         ]
     )
 
@@ -131,6 +142,12 @@ DOCUMENTS: tuple[tuple[str, str], ...] = (
         "status",
         "`processes`: `name`, `group`, `process`, `state`, `uptime_s`, `description`, `start`, `stop`, `now`, `pid`,"
         " `exitstatus`, `spawnerr`, `stdout_logfile`, `stderr_logfile`, and whatever else the server tells",
+    ),
+    ("status --verbose", "also `listener` (null for others): `state`, `for_s`, `waiting`, `buffer_size`, `dropped`"),
+    (
+        "pools",
+        "`pools`: `name`, `events`, `buffer_size`, `waiting`, `delivered`, `rejected`, `redelivered`, `dropped`,"
+        " `listeners` (`name`, `state`, `for_s`)",
     ),
     ("summary", "`groups`: `name`, `running`, `total`, `states` (state to count)"),
     ("list", "`processes`: names"),

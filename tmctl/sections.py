@@ -5,10 +5,11 @@ files say where the server is in their first lines.
 """
 
 import os
+from collections.abc import Iterator
 from collections.abc import Mapping as StringMapping
 from glob import glob
 
-from tmctl.config import BadConfig
+from tmctl.config import BadConfig, PluginSection
 from tmd.tree.files import read_sections
 from tmd.tree.node import Mapping, Node, Scalar, Sequence
 from tmd.tree.problems import ConfigRefused
@@ -27,9 +28,9 @@ class Sections:
             unplaced = not refused.problems or not refused.problems[0].origin.line
             raise BadConfig(refused.supervisor_text if unplaced else refused.text) from None
         self._included = False
-        is_ini = not path.lower().endswith((".yaml", ".yml", ".json", ".toml"))
+        self._is_ini = not path.lower().endswith((".yaml", ".yml", ".json", ".toml"))
         self.is_supervisors = (
-            is_ini and not self.has("taskmaster") and (self.has("supervisord") or self.has("supervisorctl"))
+            self._is_ini and not self.has("taskmaster") and (self.has("supervisord") or self.has("supervisorctl"))
         )
         """whether the file follows Supervisor's rules"""
 
@@ -46,9 +47,39 @@ class Sections:
         found = None
         for path, root in self._each_file(section, key):
             scalar = _scalar(root, section, key)
+            if scalar is None and self.is_supervisors and section in root.entries:
+                scalar = _scalar(root, "DEFAULT", key)
             if scalar is not None and not scalar.missing:
                 found = self._expanded(scalar, path)
         return found
+
+    def plugins(self) -> tuple[PluginSection, ...]:
+        """Return the plug-ins that the files read so far ask for: `[ctlplugin:NAME]`, nested `ctlplugins: NAME`."""
+        found: dict[str, PluginSection] = {}
+        for path, root in self._files:
+            for name, section, members in self._plugin_parts(root):
+                options = {key: self._expanded(scalar, path) for key, scalar in _texts(members, section).items()}
+                factory = options.pop("supervisor.ctl_factory", None)
+                if factory is None and not self.is_supervisors:
+                    factory = options.pop("factory", None)
+                if not factory:
+                    raise BadConfig(f"section {section} does not specify a supervisor.ctl_factory")
+                found[name] = PluginSection(name, section, factory, options)
+        return tuple(found.values())
+
+    def _plugin_parts(self, root: Mapping) -> Iterator[tuple[str, str, Mapping]]:
+        """Yield name, section for messages, and options of each plug-in of one file."""
+        nested = root.entries.get("ctlplugins")
+        if not self._is_ini and nested is not None and isinstance(nested.value, Mapping):
+            for name, entry in nested.value.entries.items():
+                if isinstance(entry.value, Mapping):
+                    yield name, f"ctlplugins.{name}", entry.value
+        for header, entry in root.entries.items() if self._is_ini else ():
+            kind, colon, name = header.partition(":")
+            if kind == "ctlplugin" and colon and isinstance(entry.value, Mapping):
+                shared = root.entries.get("DEFAULT") if self.is_supervisors else None
+                defaults = shared.value.entries if shared is not None and isinstance(shared.value, Mapping) else {}
+                yield name, f"[{header}]", entry.value._replace(entries={**defaults, **entry.value.entries})
 
     def starting_with(self, prefix: str) -> str | None:
         """Return the first section of a kind, such as `unix_http_server` or `unix_http_server:two`."""
@@ -129,6 +160,17 @@ def _scalars(root: Mapping, section: str, key: str) -> list[Scalar]:
             return [item for item in items if isinstance(item, Scalar)]
         case _:
             return []
+
+
+def _texts(members: Mapping, section: str) -> dict[str, Scalar]:
+    """Return the options of a plug-in; what is left empty in YAML is not said."""
+    found = {}
+    for key, entry in members.entries.items():
+        if not isinstance(entry.value, Scalar):
+            raise BadConfig(f"{entry.origin}: {section}: {key} must be one text (a plug-in's options are texts)")
+        if not entry.value.missing:
+            found[key] = entry.value
+    return found
 
 
 def _scalar(root: Mapping, section: str, key: str) -> Scalar | None:

@@ -5,7 +5,7 @@ Promises: in `--json` mode nothing but one document reaches standard output. Kno
 
 import errno
 from collections.abc import Callable
-from typing import Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from tmctl import exits
 from tmctl.client import Client
@@ -15,6 +15,9 @@ from tmctl.marshal import ServerFault
 from tmctl.output import Output
 from tmctl.render import Paint, ansi, plain
 from tmd.wire.faults import Fault
+
+if TYPE_CHECKING:
+    from tmctl.plugins import Plugins
 
 API_VERSION = "3.0"
 
@@ -109,6 +112,10 @@ class Session:
         self.status = exits.OK
         self.document: dict[str, Any] | None = None
         """what `--json` will print; None: the command prints text"""
+        self.plugins: Plugins | None = None
+        """commands that the configuration adds"""
+        self.ended = False
+        """a plug-in's command asked for the end of the shell"""
         self._explain = explain
 
     @property
@@ -120,6 +127,13 @@ class Session:
     def paint(self) -> Paint:
         """How words are coloured."""
         return ansi if self.output.colour else plain
+
+    def beside(self) -> "Session":
+        """Return a session with a connection and a status of its own, for another thread; nobody is asked there."""
+        client = Client(self.client.address, self.client.username, self.client.password)
+        session = Session(client, self.output, person=self.person, explain=self._explain)
+        session.plugins = self.plugins
+        return session
 
     def connect_to(self, url: str) -> None:
         """Talk to another server from now on; ValueError if the URL is none."""

@@ -48,7 +48,7 @@ def _reader(session: Session, prompt: str, history_file: str, names: Names) -> R
     if not session.person.is_at_terminal or not sys.stdout.isatty():
         return lambda: session.person.ask(prompt)
     if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
-        return _readline_reader(prompt, history_file, names)
+        return _readline_reader(session, prompt, history_file, names)
     return _terminal_reader(session, prompt, history_file, names)
 
 
@@ -73,7 +73,7 @@ def _ask_names(session: Session) -> Sequence[Info]:
     return infos
 
 
-def _readline_reader(prompt: str, history_file: str, names: Names) -> ReadLine:
+def _readline_reader(session: Session, prompt: str, history_file: str, names: Names) -> ReadLine:
     """For terminals that obey no escape sequence: prompt_toolkit would not even echo what it completes there."""
     import readline  # noqa: PLC0415
 
@@ -81,7 +81,8 @@ def _readline_reader(prompt: str, history_file: str, names: Names) -> ReadLine:
 
     def complete(word: str, state: int) -> str | None:
         if state == 0:
-            found[:] = completions(readline.get_line_buffer()[: readline.get_endidx()], names.infos)
+            before = readline.get_line_buffer()[: readline.get_endidx()]
+            found[:] = completions(before, names.infos, session.plugins)
         if state >= len(found):
             return None
         return found[0] + " " if len(found) == 1 else found[state]
@@ -117,7 +118,7 @@ def _terminal_reader(session: Session, prompt: str, history_file: str, names: Na
         def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
             before = document.text_before_cursor
             word = "" if not before or before[-1].isspace() else before.split()[-1]
-            found = completions(before, names.infos)
+            found = completions(before, names.infos, session.plugins)
             for text in found:
                 # one candidate is the answer: go on with the next word, as shells do
                 yield Completion(text + " " if len(found) == 1 else text, -len(word), display=text)

@@ -4,6 +4,7 @@ from typing import Any
 
 from tmctl import exits
 from tmctl.marshal import ServerFault
+from tmctl.pools import ask_for_pools, listener_notes, listener_records
 from tmctl.render import Info, avail_line, info_name, is_at_rest, process_record, status_lines, summary_line
 from tmctl.session import Request, Session
 from tmd.wire.faults import Fault
@@ -15,10 +16,24 @@ def status(session: Session, request: Request) -> None:
     infos = _asked_for(session, request)
     if infos is None:
         return
-    session.say(*status_lines(infos, session.paint))
-    session.record("processes", [process_record(info) for info in infos])
+    lines = status_lines(infos, session.paint)
+    records = [process_record(info) for info in infos]
+    if request.verbose:
+        _tell_listeners(session, lines, records)
+    session.say(*lines)
+    session.record("processes", records)
     if any(map(is_at_rest, infos)):
         session.status = exits.STATUS_NOT_RUNNING
+
+
+def _tell_listeners(session: Session, lines: list[str], records: list[Info]) -> None:
+    """Put a line, and a part of the record, behind each process that listens to events."""
+    pools = ask_for_pools(session) or ()
+    notes, told = listener_notes(pools, session.paint), listener_records(pools)
+    for number, record in enumerate(records):
+        note = notes.get(record["name"])
+        lines[number] += f"\n{note}" if note else ""
+        record["listener"] = told.get(record["name"])
 
 
 def summary(session: Session, request: Request) -> None:

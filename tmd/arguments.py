@@ -4,108 +4,111 @@ Knows nothing of what the values mean beyond their form; the configuration check
 """
 
 import getopt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-USAGE = """\
-usage: tmd [options] [CONFIG]
 
-Starts the programs of CONFIG, keeps them alive and answers for them (`tmctl` asks).
+class Flag(NamedTuple):
+    """One flag. Its kind says what becomes of it: an action instead of a run, or an option that beats the file's."""
 
-  -c, --configuration FILE   the configuration; also as the only argument
-  -n, --nodaemon             stay in the foreground (also --no-daemon)
-  -s, --silent               in the foreground: do not copy the log to stdout
-      --debug                log everything, the output of programs too
-      --check-config         check the configuration, say all that is wrong with it, exit 0 or 2
-      --sample [KIND]        print a commented configuration: ini, yaml or supervisor
-      --explain OPTION       say what an option of the configuration means
-      --shell                start the daemon and open the `tmctl` shell on it; `exit` ends both
+    letters: str
+    long: str
+    value: str
+    """what its value is called; empty: it takes none"""
+    help: str
+    kind: str = "setting"
+    """setting (beats the file), switch (the same, without a value), action, or other"""
 
-These beat the file:
-  -u, --user USER            run as this user (name or number)
-  -m, --umask UMASK          octal
-  -d, --directory DIR        change to this directory
-  -l, --logfile FILE         the daemon's own log
-  -y, --logfile_maxbytes N   rotate it at this size (KB, MB, GB; 0 never)
-  -z, --logfile_backups N    keep this many rotated logs
-  -e, --loglevel LEVEL       critical, error, warn, info, debug, trace, blather
-  -j, --pidfile FILE         where the pid is written, and locked against a second instance
-  -i, --identifier NAME      this daemon's name in events and log names
-  -q, --childlogdir DIR      where logs of programs without a logfile go
-  -k, --nocleanup            keep old generated logs at start
-  -a, --minfds N             descriptors needed
-      --minprocs N           processes needed
-  -t, --strip_ansi           remove colour sequences from logs of programs
 
-      --profile_options LIST profile this run (cumulative,calls,callers), print at the end
-  -v, --version              print the version
-  -h, -?, --help             print this
+FLAGS: tuple[Flag, ...] = (
+    Flag("c", "configuration", "FILENAME", "use FILENAME as the configuration; also as the only argument", "other"),
+    Flag("n", "nodaemon", "", "stay in the foreground (also --no-daemon)", "switch"),
+    Flag("s", "silent", "", "in the foreground: do not copy the log to stdout", "switch"),
+    Flag("", "debug", "", "log everything, the output of programs too", "other"),
+    Flag("", "check-config", "", "check the configuration, say all that is wrong with it, exit 0 or 2", "action"),
+    Flag(
+        "", "sample", "", "print a commented configuration: ini (or say --sample yaml, --sample supervisor)", "action"
+    ),
+    Flag("", "explain", "OPTION", "say what an option of the configuration means", "action"),
+    Flag("", "shell", "", "start the daemon and open the `tmctl` shell on it; `exit` ends both", "action"),
+    Flag(
+        "",
+        "install-names",
+        "DIRECTORY",
+        "link supervisord, supervisorctl, ... in DIRECTORY to these programs",
+        "action",
+    ),
+    Flag("u", "user", "USER", "run as this user (name or number)"),
+    Flag("m", "umask", "UMASK", "the file mode mask, octal"),
+    Flag("d", "directory", "DIRECTORY", "change to this directory"),
+    Flag("l", "logfile", "FILENAME", "use FILENAME as the daemon's own log"),
+    Flag("y", "logfile_maxbytes", "BYTES", "rotate it at this size (KB, MB, GB; 0 never)"),
+    Flag("z", "logfile_backups", "NUM", "keep this many rotated logs"),
+    Flag("e", "loglevel", "LEVEL", "critical, error, warn, info, debug, trace, blather"),
+    Flag("j", "pidfile", "FILENAME", "where the pid is written, and locked against a second instance"),
+    Flag("i", "identifier", "NAME", "this daemon's name in events and log names"),
+    Flag("q", "childlogdir", "DIRECTORY", "where logs of programs without a logfile go"),
+    Flag("k", "nocleanup", "", "keep old generated logs at start", "switch"),
+    Flag("a", "minfds", "NUM", "descriptors needed"),
+    Flag("", "minprocs", "NUM", "processes needed"),
+    Flag("t", "strip_ansi", "", "remove colour sequences from logs of programs", "switch"),
+    Flag("", "profile_options", "LIST", "profile this run (cumulative,calls,callers), print at the end", "other"),
+    Flag("v", "version", "", "print the version", "action"),
+    Flag("h?", "help", "", "print this", "action"),
+)
 
-examples:
-  tmd -c etc/taskmaster.ini          start as a daemon
-  tmd -n -c etc/taskmaster.yaml      stay in the foreground
-  tmd --check-config /etc/supervisor/supervisord.conf
-"""
-
-SHORT = "c:nsvu:m:d:l:y:z:e:j:i:q:ka:th?"
-LONG = [
-    "configuration=",
-    "nodaemon",
-    "no-daemon",
-    "silent",
-    "debug",
-    "check-config",
-    "sample",
-    "explain=",
-    "shell",
-    "user=",
-    "umask=",
-    "directory=",
-    "logfile=",
-    "logfile_maxbytes=",
-    "logfile_backups=",
-    "loglevel=",
-    "pidfile=",
-    "identifier=",
-    "childlogdir=",
-    "nocleanup",
-    "minfds=",
-    "minprocs=",
-    "strip_ansi",
-    "profile_options=",
-    "version",
-    "help",
-]
-LETTERS = {
-    "-c": "configuration",
-    "-n": "nodaemon",
-    "-s": "silent",
-    "-v": "version",
-    "-u": "user",
-    "-m": "umask",
-    "-d": "directory",
-    "-l": "logfile",
-    "-y": "logfile_maxbytes",
-    "-z": "logfile_backups",
-    "-e": "loglevel",
-    "-j": "pidfile",
-    "-i": "identifier",
-    "-q": "childlogdir",
-    "-k": "nocleanup",
-    "-a": "minfds",
-    "-t": "strip_ansi",
-    "-h": "help",
-    "-?": "help",
-    "--no-daemon": "nodaemon",
-}
-SETTINGS = frozenset(
-    {
-        "user", "umask", "directory", "logfile", "logfile_maxbytes", "logfile_backups", "loglevel", "pidfile",
-        "identifier", "childlogdir", "minfds", "minprocs",
-    }
-)  # fmt: skip
-SWITCHES = frozenset({"nodaemon", "silent", "nocleanup", "strip_ansi"})
+SHORT = "".join(letter + (":" if flag.value else "") for flag in FLAGS for letter in flag.letters)
+LONG = [*(flag.long + ("=" if flag.value else "") for flag in FLAGS), "no-daemon"]
+LETTERS = {f"-{letter}": flag.long for flag in FLAGS for letter in flag.letters} | {"--no-daemon": "nodaemon"}
+SETTINGS = frozenset(flag.long for flag in FLAGS if flag.kind == "setting")
+SWITCHES = frozenset(flag.long for flag in FLAGS if flag.kind == "switch")
+ACTIONS = ("help", "version", "sample", "explain", "install-names", "check-config", "shell")
+"""What is done instead of running, the first of them when several are asked for."""
 PROFILE_ORDERS = ("cumulative", "calls", "callers")
+
+_EXAMPLES = (
+    ("-c etc/taskmaster.ini", "start as a daemon"),
+    ("-n -c etc/taskmaster.yaml", "stay in the foreground"),
+    ("--check-config /etc/supervisor/supervisord.conf", "see what is wrong with a file"),
+)
+
+
+def usage(program: str = "tmd") -> str:
+    """Return the help page; as `supervisord` it writes flags the way people and scripts know them from there."""
+    known = program == "supervisord"
+    others = [flag for flag in FLAGS if flag.kind in ("other", "action") or flag.long in ("nodaemon", "silent")]
+    beating = [flag for flag in FLAGS if flag not in others]
+    width = max(len(command) for command, _ in _EXAMPLES) + 3
+    return "\n".join(
+        [
+            f"{program} -- run a set of applications, keep them alive, answer for them"
+            + (" (this is tmd)" if known else " (tmctl asks)"),
+            "",
+            f"usage: {program} [options] [CONFIG]",
+            "",
+            *_flag_lines(others, known=known),
+            "",
+            "These beat the file:",
+            *_flag_lines(beating, known=known),
+            "",
+            "examples:",
+            *(f"  {program} {command:<{width}}{meaning}" for command, meaning in _EXAMPLES),
+            "",
+        ]
+    )
+
+
+def _flag_lines(flags: Iterable[Flag], *, known: bool) -> list[str]:
+    rows = []
+    for flag in flags:
+        spellings = [*(f"-{letter}" for letter in flag.letters), f"--{flag.long}"]
+        left = "/".join(spellings) if known else ("" if flag.letters else "    ") + ", ".join(spellings)
+        rows.append((f"{left} {flag.value}".rstrip(), flag.help))
+    if known:
+        return [f"{left} -- {text}" for left, text in rows]
+    width = max(len(left) for left, _ in rows) + 2
+    return [f"  {left:<{width}}{text}" for left, text in rows]
 
 
 class UsageError(Exception):
@@ -122,9 +125,9 @@ class Arguments:
     flags: dict[str, str] = field(default_factory=dict)
     """how each override was written (`-e`, `--loglevel`), for messages"""
     action: str = "run"
-    """run, check-config, sample, explain, shell, version or help"""
+    """run, or one of `ACTIONS`"""
     subject: str = ""
-    """the kind of sample, the option to explain"""
+    """the kind of sample, the option to explain, the directory for names"""
     profile: tuple[str, ...] = ()
 
 
@@ -144,13 +147,10 @@ def parse(argv: Sequence[str]) -> Arguments:
 
 
 def _arguments(seen: dict[str, tuple[str, str]], rest: list[str]) -> Arguments:
-    actions = [name for name in ("help", "version", "sample", "explain", "check-config", "shell") if name in seen]
-    action = actions[0] if actions else "run"
-    subject = ""
+    action = next((name for name in ACTIONS if name in seen), "run")
+    subject = seen[action][1] if action in seen else ""
     if action == "sample":
         subject = rest.pop(0) if rest else "ini"
-    elif action == "explain":
-        subject = seen["explain"][1]
     configuration = seen["configuration"][1] if "configuration" in seen else None
     if rest and configuration is None:
         configuration = rest.pop(0)

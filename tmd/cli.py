@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tmd import __version__
-from tmd.arguments import SWITCHES, USAGE, Arguments, UsageError, parse
+from tmd.arguments import SWITCHES, Arguments, UsageError, parse, usage
 from tmd.config.host import Host
 from tmd.config.load import Loaded, load_file
 from tmd.config.settings import Dialect
 from tmd.daemon.host import machine_host
+from tmd.drop_in import DAEMON, SAMPLE, CannotInstall, called_as, install_names
 from tmd.tree.problems import ConfigRefused
+from tmd.wire.methods import SUPERVISOR_VERSION
 from tmd.wire.places import config_candidates
 
 POLL_S = 0.02
@@ -29,15 +31,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run `tmd`; returns the exit code: 0 a normal end, 2 nothing was started."""
     _secure_standard_streams()
     words = sys.argv[1:] if argv is None else argv
+    called = called_as(sys.argv[0])
+    if called == SAMPLE:
+        return _sample("supervisor")
     try:
         arguments = parse(words)
         match arguments.action:
             case "help":
-                print(USAGE, end="")
+                print(usage(called if called == DAEMON else "tmd"), end="")
                 return 0
             case "version":
-                print(__version__)
+                print(SUPERVISOR_VERSION if called == DAEMON else __version__)
                 return 0
+            case "install-names":
+                return _install_names(arguments.subject)
             case "sample":
                 return _sample(arguments.subject)
             case "explain":
@@ -45,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         path = arguments.configuration or _found()
     except UsageError as why:
         return _fail(str(why))
-    host = machine_host(arguments.overrides)
+    host = machine_host(arguments.overrides, arguments.flags)
     if not os.path.isabs(path) and _nowhere():
         return _fail(f"cannot read '{path}': the current directory was removed (name the file with its whole path)")
     try:
@@ -123,6 +130,18 @@ def _sample(kind: str) -> int:
         print(exports.sample(kind), end="")
     except ValueError as why:
         return _fail(str(why))
+    return 0
+
+
+def _install_names(directory: str) -> int:
+    import sysconfig  # noqa: PLC0415 - only here
+
+    homes = [os.path.dirname(os.path.realpath(sys.argv[0])), sysconfig.get_path("scripts")]
+    try:
+        said = install_names(directory, [*homes, *os.environ.get("PATH", "").split(os.pathsep)])
+    except CannotInstall as why:
+        return _fail(str(why))
+    print("\n".join(said))
     return 0
 
 

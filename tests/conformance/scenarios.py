@@ -1,15 +1,20 @@
 """The scenarios: what an operator does, step by step, that must look the same under both daemons."""
 
-from tests.conformance.transcript import Config, Ctl, Kill, Rpc, Scenario, Show, Until, UntilLine, UntilText
+from tests.conformance.steps import (
+    QUICK,
+    SLEEP,
+    Config,
+    Ctl,
+    Kill,
+    Rpc,
+    Scenario,
+    Show,
+    Until,
+    UntilLine,
+    UntilText,
+    section,
+)
 from tests.e2e.harness import program
-
-QUICK = "startsecs=0\n"
-SLEEP = f"command=sleep 100000\n{QUICK}"
-
-
-def section(name: str, *lines: str) -> str:
-    return f"[program:{name}]\n" + "\n".join(lines or (SLEEP,)) + "\n"
-
 
 ECHO = section("echo", f"command={program('echo.py')}", QUICK, "stdout_logfile={dir}/out", "redirect_stderr=true")
 THREE = section("a") + section("b") + section("c", SLEEP, "autostart=false")
@@ -67,7 +72,7 @@ SCENARIOS = [
             Ctl("pid g:a"),
             Ctl("pid a"),
             Ctl("avail"),
-            Ctl("signal HUP g:*"),
+            Ctl("signal CONT g:*"),
         ],
         log="any order",
     ),

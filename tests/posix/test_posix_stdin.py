@@ -111,3 +111,77 @@ def test_close_drops_what_waits_and_ends_the_stream(loop: Loop, ends: tuple[int,
     assert os.read(ends[0], 1) == b""
     with pytest.raises(BrokenPipeError):
         writer.offer(b"y")
+
+
+def test_a_delivery_that_fits_is_through_at_once(loop: Loop, ends: tuple[int, int]) -> None:
+    writer = StdinWriter(loop, ends[1])
+    told: list[bool] = []
+    assert writer.deliver(b"event", told.append)
+    assert os.read(ends[0], 100) == b"event"
+    assert told == []
+    writer.close()
+
+
+def test_a_delivery_of_any_size_is_told_once_it_is_through(loop: Loop, ends: tuple[int, int]) -> None:
+    writer = StdinWriter(loop, ends[1], max_bytes=10)
+    sent = b"x" * 3_000_000
+    told: list[int] = []
+    got = bytearray()
+    assert not writer.deliver(sent, lambda ok: told.append(len(got) if ok else -1))
+    assert not writer.offer(b"y"), "no room beside it"
+
+    def read() -> None:
+        got.extend(os.read(ends[0], PIPE_BYTES))
+        if len(got) == len(sent):
+            loop.call_later(0.01, loop.stop)
+
+    loop.watch(ends[0], readable=read)
+    loop.run()
+    loop.unwatch(ends[0])
+    assert bytes(got) == sent
+    (through,) = told
+    assert len(sent) - PIPE_BYTES <= through <= len(sent)
+    assert writer.offer(b"y")
+    writer.close()
+
+
+def test_what_is_offered_behind_a_delivery_does_not_hold_up_its_end(loop: Loop, ends: tuple[int, int]) -> None:
+    writer = StdinWriter(loop, ends[1])
+    told: list[bool] = []
+    assert not writer.deliver(b"x" * 2 * PIPE_BYTES, told.append)
+    assert writer.offer(b"y" * 10 * PIPE_BYTES)
+
+    def read() -> None:
+        os.read(ends[0], PIPE_BYTES)
+        if told:
+            loop.stop()
+
+    loop.watch(ends[0], readable=read)
+    loop.run()
+    loop.unwatch(ends[0])
+    assert told == [True]
+    writer.close()
+    assert told == [True]
+
+
+def test_a_reader_that_closes_during_a_delivery_is_told(loop: Loop, ends: tuple[int, int]) -> None:
+    writer = StdinWriter(loop, ends[1])
+    told: list[bool] = []
+    assert not writer.deliver(b"x" * 100_000, told.append)
+    os.close(ends[0])
+    loop.call_later(0.02, loop.stop)
+    loop.run()
+    assert told == [False]
+    with pytest.raises(BrokenPipeError):
+        writer.deliver(b"y", told.append)
+    writer.close()
+
+
+def test_closing_ends_a_delivery_without_a_word(loop: Loop, ends: tuple[int, int]) -> None:
+    writer = StdinWriter(loop, ends[1])
+    told: list[bool] = []
+    assert not writer.deliver(b"x" * 100_000, told.append)
+    writer.close()
+    loop.call_later(0.02, loop.stop)
+    loop.run()
+    assert told == []

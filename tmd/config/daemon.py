@@ -15,10 +15,8 @@ from tmd.tree.node import Mapping, Origin, Scalar
 _NATIVE = {option.name: option for option in DAEMON}
 _SUPERVISOR = {name: option for name, option in _NATIVE.items() if not option.native_only}
 _COMMAND_LINE = Origin("command line")
-_PLAIN = (
-    "minfds",
-    "minprocs",
-    "directory",
+_BEFORE_USER = ("minfds", "minprocs", "directory")
+_AFTER_USER = (
     "umask",
     "logfile",
     "logfile_maxbytes",
@@ -32,7 +30,10 @@ _PLAIN = (
     "nocleanup",
     "strip_ansi",
 )
-"""in the order Supervisor reads them, which decides what its first complaint is; `user` comes last of all"""
+"""In the order Supervisor reads them, which decides what its first complaint is.
+
+The names in `user` are filled in between the two; whether there is such a user it asks last of all.
+"""
 
 
 class DaemonPart(NamedTuple):
@@ -76,10 +77,13 @@ def read_daemon(body: Mapping, setup: Setup) -> DaemonReading:
         try:
             flags[name] = _flag_value(options[name], text, setup)
         except ValueError as error:
+            flag = setup.host.flags.get(name, f"--{name}")
             hint = getattr(error, "hint", "") or options[name].kind.hint_in(native=setup.native)
-            setup.findings.problem(_COMMAND_LINE, "", f"invalid value for --{name} {text!r}: {error}", hint)
+            setup.findings.problem(_COMMAND_LINE, "", f"invalid value for {flag} {text!r}: {error}", hint)
     names = setup.names()
-    values = {name: reader.read(name, names) for name in _PLAIN}
+    values = {name: reader.read(name, names) for name in _BEFORE_USER}
+    reader.check_expands("user", names)
+    values |= {name: reader.read(name, names) for name in _AFTER_USER}
     again = Again({**names, "host_node_name": setup.host.hostname}, "environment")
     if setup.native:
         names = dict(again.names)

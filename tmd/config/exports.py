@@ -34,17 +34,49 @@ def _commented(option: Option, *, native: bool, mark: str, join: str, indent: st
     """Return one option as a comment line; what it says is its default, or an example where there is none."""
     default = option.default_in(native=native)
     value = option.example or ("" if default is None else option.kind.show(default))
-    return f"{f'{indent}{mark}{option.name}{join}{value}':<{_COLUMN}} {_note(option)}".rstrip()
+    # in a file of ours a name with a dot has a plain synonym
+    name = option.synonyms[0] if native and "." in option.name else option.name
+    return f"{f'{indent}{mark}{name}{join}{value}':<{_COLUMN}} {_note(option)}".rstrip()
 
 
 def _note(option: Option) -> str:
     return f"# {option.doc}" + (f" In {option.unit}." if option.unit else "")
 
 
+_PROGRAM = _BY_KEY["program"].options
+
+
+def _is_shared(section: Section, option: Option) -> bool:
+    """Tell whether an option of another kind of section is that of a program, and said with it."""
+    return section.key != "program" and any(option is each for each in _PROGRAM)
+
+
+def _own(key: str) -> Iterator[Option]:
+    """Return the options of a section that have to be said with it."""
+    return (option for option in _BY_KEY[key].options if not _is_shared(_BY_KEY[key], option))
+
+
 def _ini_lines(key: str, *, native: bool) -> Iterator[str]:
-    for option in _BY_KEY[key].options:
+    for option in _own(key):
         if native or not option.native_only:
             yield _commented(option, native=native, mark=";", join=" = ")
+
+
+def _ini_sections_of_processes(*, native: bool) -> list[str]:
+    """Return the sections beside programs, each a comment with an example of its own."""
+    command = next(option for option in _PROGRAM if option.name == "command")
+    lines: list[str] = []
+    for key, title, name, example in _EXAMPLES:
+        line = _commented(command._replace(example=example), native=native, mark=";", join=" = ")
+        lines += [f"; {title}; it has all options of a program, too", f";[{key}:{name}]", line]
+        lines += [*_ini_lines({"eventlistener": "listener", "fcgi-program": "fcgi"}[key], native=native), ""]
+    return lines
+
+
+_EXAMPLES = (
+    ("eventlistener", "processes that are told of events", "mailer", "/usr/local/bin/mail-on-crash"),
+    ("fcgi-program", "processes that share a listening socket", "app", "/usr/local/bin/app.fcgi"),
+)
 
 
 def _sample_ini() -> str:
@@ -62,6 +94,14 @@ def _sample_ini() -> str:
         ";[group:pair]",
         *_ini_lines("group", native=True),
         "",
+        *_ini_sections_of_processes(native=True),
+        "; methods of somebody else's, in this daemon, and commands of somebody else's, in tmctl",
+        ";[rpcinterface:NAME]",
+        *_ini_lines("extension", native=True),
+        "",
+        ";[ctlplugin:NAME]",
+        *_ini_lines("ctlplugin", native=True),
+        "",
         ";[ctl]",
         *_ini_lines("ctl", native=True),
         "",
@@ -73,7 +113,8 @@ def _sample_ini() -> str:
 
 def _sample_supervisor() -> str:
     lines = [
-        "; A configuration in Supervisor's dialect: tmd and supervisord both read it.",
+        "; Sample supervisor config file, for tmd and supervisord alike.",
+        ";",
         "; What is commented out says the default, or an example. A percent sign is written %%.",
         "",
         "[unix_http_server]",
@@ -102,6 +143,7 @@ def _sample_supervisor() -> str:
         ";[group:NAME]",
         *_ini_lines("group", native=False),
         "",
+        *_ini_sections_of_processes(native=False),
         ";[include]",
         *_ini_lines("include", native=False),
     ]
@@ -110,7 +152,7 @@ def _sample_supervisor() -> str:
 
 def _sample_yaml() -> str:
     def options(key: str, indent: str, *, but: str = "") -> Iterator[str]:
-        for option in _BY_KEY[key].options:
+        for option in _own(key):
             if option.name != but:
                 # a plain word of YAML cannot begin with a percent sign
                 example = f'"{option.example}"' if option.example.startswith("%") else option.example
@@ -131,6 +173,24 @@ def _sample_yaml() -> str:
         "# groups:",
         "#   pair:",
         *options("group", "    "),
+        "",
+        "# eventlisteners:",
+        "#   mailer:  # it has all options of a program, too",
+        "    # command: /usr/local/bin/mail-on-crash",
+        *options("listener", "    "),
+        "",
+        "# fcgi-programs:",
+        "#   app:  # it has all options of a program, too",
+        "    # command: /usr/local/bin/app.fcgi",
+        *options("fcgi", "    "),
+        "",
+        "# rpcinterfaces:",
+        "#   NAME:",
+        *options("extension", "    "),
+        "",
+        "# ctlplugins:",
+        "#   NAME:",
+        *options("ctlplugin", "    "),
         "",
         "# ctl:",
         *options("ctl", "  "),
@@ -155,8 +215,10 @@ def json_schema() -> dict[str, Any]:
     socket = daemon["socket"]
     socket.pop("type")
     socket["anyOf"] = [{"type": ["string", "boolean", "null"]}, unix]
-    program = _object(_BY_KEY["program"])
-    program["anyOf"] = [{"required": ["command"]}, {"required": ["cmd"]}]
+    program, listener, fcgi = (_object(_BY_KEY[key]) for key in ("program", "listener", "fcgi"))
+    for each in (program, listener, fcgi):
+        each["anyOf"] = [{"required": ["command"]}, {"required": ["cmd"]}]
+    listener["required"], fcgi["required"] = ["events"], ["socket"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A configuration of tmd",
@@ -165,6 +227,10 @@ def json_schema() -> dict[str, Any]:
             "taskmaster": {"type": ["object", "null"], "properties": daemon, "additionalProperties": False},
             "programs": {"type": ["object", "null"], "additionalProperties": program},
             "groups": {"type": ["object", "null"], "additionalProperties": _object(_BY_KEY["group"])},
+            "eventlisteners": {"type": ["object", "null"], "additionalProperties": listener},
+            "fcgi-programs": {"type": ["object", "null"], "additionalProperties": fcgi},
+            "rpcinterfaces": {"type": ["object", "null"], "additionalProperties": _plug(_BY_KEY["extension"])},
+            "ctlplugins": {"type": ["object", "null"], "additionalProperties": _plug(_BY_KEY["ctlplugin"])},
             "ctl": _object(_BY_KEY["ctl"]),
         },
         "patternProperties": {"^x-": {}},
@@ -179,6 +245,15 @@ def _object(section: Section) -> dict[str, Any]:
         "properties": _properties(section),
         "additionalProperties": False,
     }
+
+
+def _plug(section: Section) -> dict[str, Any]:
+    """Return the schema of a section whose unknown keys are arguments of a factory."""
+    (factory,) = section.options
+    schema = _object(section)
+    schema["additionalProperties"] = {"type": ["string", "number", "boolean"]}
+    schema["anyOf"] = [{"required": [word]} for word in (factory.name, *factory.synonyms)]
+    return schema
 
 
 def _properties(section: Section) -> dict[str, Any]:
@@ -201,7 +276,8 @@ def reference_markdown() -> str:
     lines = [
         "# Settings",
         "",
-        "Generated from the list of options in `tmd/config/options.py`; run `python docs/generate.py` after a change.",
+        "Generated from the list of options in `tmd/config/options.py` and `tmd/config/program_options.py`;",
+        "run `python docs/generate.py` after a change.",
         "",
         "A file with a `[supervisord]` section is in Supervisor's dialect: Supervisor's defaults, and unknown options",
         "are warnings. Everything else (YAML, JSON, TOML, INI with `[taskmaster]` or with nothing but programs)",
@@ -212,8 +288,10 @@ def reference_markdown() -> str:
     ]
     for section in SECTIONS:
         lines += ["", f"## `{section.ini}`, `{section.nested}`", "", section.doc, ""]
+        if any(_is_shared(section, option) for option in section.options):
+            lines += [f"Every option of `{_BY_KEY['program'].ini}`, and:", ""]
         lines += ["| Option | Value | Default | What it is | A change applies |", "|---|---|---|---|---|"]
-        lines += [_row(section, option) for option in section.options]
+        lines += [_row(section, option) for option in _own(section.key)]
     return _text(lines)
 
 
@@ -239,27 +317,38 @@ def _both_defaults(option: Option) -> str:
 def _applies(section: Section, option: Option) -> str:
     if option.effect is not Effect.RESTART:
         return str(option.effect.value)
-    if section.key == "program" or option.name in ("uid", "gid", "environment"):
+    if section.key in ("program", "listener", "fcgi") or option.name in ("uid", "gid", "environment"):
         return "update restarts the program"
     return "when the daemon is restarted"
 
 
 def explain(key: str) -> str:
     """Return what there is to know about an option: `startsecs`, `cmd`, `program.priority`; raises ValueError."""
-    wanted_section, dot, name = key.rpartition(".")
-    found = [
-        (section, option)
-        for section in SECTIONS
-        for option in section.options
-        if name in (option.name, *option.synonyms)
-        and (not dot or wanted_section.partition(":")[0].partition(".")[0] in _section_names(section))
-    ]
+    found = list(_found(key))
     if not found:
         names = tuple(
             {word for each in SECTIONS for option in each.options for word in (option.name, *option.synonyms)}
         )
-        raise ValueError(f"cannot explain {key!r}: there is no such option ({did_you_mean(name, names)})")
-    return "\n\n".join(_explained(section, option) for section, option in found)
+        word = key.rpartition(".")[2]
+        raise ValueError(f"cannot explain {key!r}: there is no such option ({did_you_mean(word, names)})")
+    return "\n\n".join(_explained(sections, option) for sections, option in found)
+
+
+def _found(key: str) -> Iterator[tuple[list[Section], Option]]:
+    """Yield the options meant by a key, each with the sections that have it."""
+    for name, wanted in ((key, ""), (key.rpartition(".")[2], key.rpartition(".")[0])):
+        kind = wanted.partition(":")[0].partition(".")[0]
+        told: list[Option] = []
+        for section in SECTIONS:
+            for option in section.options:
+                if name not in (option.name, *option.synonyms) or any(option is each for each in told):
+                    continue
+                sections = [each for each in SECTIONS if any(option is other for other in each.options)]
+                if not wanted or any(kind in _section_names(each) for each in sections):
+                    told.append(option)
+                    yield sections, option
+        if told:
+            return
 
 
 def _section_names(section: Section) -> tuple[str, ...]:
@@ -267,8 +356,10 @@ def _section_names(section: Section) -> tuple[str, ...]:
     return (section.key, section.nested, section.nested.partition(".")[0], *ini)
 
 
-def _explained(section: Section, option: Option) -> str:
-    lines = [f"{option.name}: {option.doc}", f"  in: {section.ini}, {section.nested}"]
+def _explained(sections: list[Section], option: Option) -> str:
+    section = sections[0]
+    places = ", ".join(f"{each.ini}, {each.nested}" for each in sections)
+    lines = [f"{option.name}: {option.doc}", f"  in: {places}"]
     lines.append(f"  value: {option.kind.word} ({option.kind.hint})")
     if option.synonyms:
         lines.append(f"  also written: {', '.join(option.synonyms)} (native dialect)")

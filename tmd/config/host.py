@@ -35,8 +35,12 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """by name, or by number written in digits -> gid"""
     directory_exists: Callable[[str], bool]
     """a relative path counts from the current directory"""
+    resolves: Callable[[str], bool] = lambda spec: False
+    """whether there is something at `module:attribute`; imports the module"""
     overrides: Mapping[str, str] = {}
     """option of `[supervisord]`/`taskmaster:` -> text from the command line, which beats the file"""
+    flags: Mapping[str, str] = {}
+    """option -> the flag as it was typed, `-e` or `--loglevel`"""
 
     def expand_user(self, path: str) -> str:
         """Return a path with a leading `~` or `~name` replaced, or unchanged where nobody is of that name."""

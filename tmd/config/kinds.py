@@ -104,6 +104,8 @@ COMMAND = Kind("command", "a program and its arguments", supervisor.plain_text, 
 BOOLEAN = Kind("yes or no", "true or false", supervisor.boolean, native.boolean, _show_boolean, _BOOLEAN_SCHEMA)
 COUNT = _whole_kind("number", "a whole number, e.g. 3", 0)
 INSTANCES = _whole_kind("number", "a whole number, e.g. 3", 0, 100_000)
+BUFFER_SIZE = _whole_kind("number", "a whole number, e.g. 1024", 1)
+BACKLOG = _whole_kind("number", "a whole number, e.g. 128", 1, 65535)
 PRIORITY = _whole_kind("number", "a whole number, e.g. 999", -(2**31), 2**31 - 1)
 SECONDS = Kind(
     "seconds",
@@ -173,6 +175,23 @@ ENVIRONMENT = Kind(
     "variables", 'e.g. A=1,B="x,y"', _supervisor_environment, native.environment, _show_environment, _ENV_SCHEMA
 )
 STRINGS = Kind("list", "e.g. a,b", supervisor.strings, native.strings, _show_list, _TEXTS)
+EVENTS = STRINGS._replace(hint="e.g. PROCESS_STATE,TICK_60")
+PYTHON_OBJECT = Kind(
+    "place in a module",
+    "module:attribute",
+    supervisor.python_object,
+    native.python_object,
+    _show_text,
+    _STRING,
+)
+LISTENING_SOCKET = Kind(
+    "socket",
+    "tcp://host:port or unix:///path",
+    supervisor.plain_text,
+    native.listening_socket,
+    _show_text,
+    _STRING,
+)
 ADDRESS = Kind("port", "e.g. 9001 or 127.0.0.1:9001", supervisor.address, native.address, _show_text, _TEXT_OR_NUMBER)
 PROCESS_NAME = Kind(
     "name", "e.g. %(program_name)s_%(process_num)02d", supervisor.plain_text, native.process_name, _show_text, _STRING

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from tmd.config.additions import Basis, basis_of
 from tmd.config.build import build
 from tmd.config.expand import Names, expand_native, expand_supervisor
 from tmd.config.host import Host
@@ -22,6 +23,8 @@ class Loaded(NamedTuple):
     """every file read, the main one first"""
     origins: dict[str, Origin]
     """`program:web.command`, `programs.web.command`... -> where it was written"""
+    basis: Basis
+    """what programs that join later are read with"""
 
 
 def load_file(path: str, host: Host) -> Loaded:
@@ -37,4 +40,11 @@ def load_file(path: str, host: Host) -> Loaded:
 
     tree = read_tree(path, uid=host.uid, expand=expand)
     built = build(tree, host)
-    return Loaded(built.settings, (*tree.warnings, *built.warnings), tree.notes, tree.files, built.origins)
+    return Loaded(
+        settings=built.settings,
+        warnings=(*tree.warnings, *built.warnings),
+        notes=tree.notes,
+        files=tree.files,
+        origins=built.origins,
+        basis=basis_of(tree, host),
+    )

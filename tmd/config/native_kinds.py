@@ -314,3 +314,24 @@ def process_name(node: Node, context: Context) -> str:
     if not name:
         raise Unfit("cannot be empty")
     return name
+
+
+def python_object(node: Node, context: Context) -> str:
+    """Where something is in a module; whether it is there is for the host to say."""
+    text = supervisor.python_object(text_of(node), context.host)
+    if not text:
+        raise Unfit("cannot be empty")
+    return text
+
+
+def listening_socket(node: Node, context: Context) -> str:
+    """`unix:///path` (made absolute) or `tcp://host:port`."""
+    text = text_of(node).strip()
+    if text.startswith("unix://"):
+        return f"unix://{_absolute(text.removeprefix('unix://'), context)}"
+    host, _, port = text.removeprefix("tcp://").rpartition(":")
+    if not text.startswith("tcp://") or not host or ":" in host or " " in host or not port.isdecimal():
+        raise Unfit(f"cannot read {text!r} as a socket")
+    if not 1 <= int(port) <= 0xFFFF:
+        raise Unfit(f"must have a port between 1 and 65535, got {text!r}")
+    return text

@@ -6,12 +6,10 @@ and `explain`. Defaults are values, not texts; a native default is given only wh
 
 from tmd.config import kinds
 from tmd.config.option import Effect, Option, Section
-from tmd.config.settings import AUTO, Autorestart
+from tmd.config.program_options import FCGI, LISTENER, MB, PROGRAM
 from tmd.wire.levels import Level
 
-MB = 1024 * 1024
 _LIVE = Effect.LIVE
-_NEXT = Effect.NEXT_START
 
 DAEMON = (
     Option(
@@ -124,177 +122,12 @@ DAEMON = (
 )
 """`[supervisord]`, and `taskmaster:`."""
 
-PROGRAM = (
-    Option(
-        "command",
-        kinds.COMMAND,
-        None,
-        "The program and its arguments, split as a shell would; no shell runs.",
-        synonyms=("cmd",),
-        per_process=True,
-        shown="required",
-        example="python3 -m http.server",
-    ),
-    Option(
-        "process_name",
-        kinds.PROCESS_NAME,
-        "%(program_name)s",
-        "Name of each process; with several processes it must tell them apart.",
-        native=None,
-        shown="%(program_name)s; native with several processes %(program_name)s_%(process_num)02d",
-        example="%(program_name)s",
-        per_process=True,
-    ),
-    Option("numprocs", kinds.INSTANCES, 1, "How many processes of this program run.", effect=_LIVE),
-    Option("numprocs_start", kinds.COUNT, 0, "Number of the first process.", effect=_LIVE),
-    Option("priority", kinds.PRIORITY, 999, "Low numbers start first and stop last.", effect=_LIVE),
-    Option("autostart", kinds.BOOLEAN, True, "Whether it starts with the daemon.", effect=_NEXT),
-    Option(
-        "autorestart",
-        kinds.AUTORESTART,
-        Autorestart.UNEXPECTED,
-        "When an exited process is started again: always, never, or after an unexpected exit.",
-        effect=_LIVE,
-    ),
-    Option(
-        "startsecs",
-        kinds.SECONDS,
-        1,
-        "How long it must stay up for its start to count as successful.",
-        synonyms=("starttime",),
-        effect=_NEXT,
-    ),
-    Option(
-        "startretries",
-        kinds.COUNT,
-        3,
-        "How many more starts are tried, each a second later than the one before, until it is FATAL.",
-        effect=_LIVE,
-    ),
-    Option("exitcodes", kinds.EXIT_CODES, (0,), "Exit statuses that are expected.", effect=_LIVE),
-    Option("stopsignal", kinds.SIGNAL, 15, "Signal that asks it to stop.", effect=_LIVE),
-    Option(
-        "stopwaitsecs",
-        kinds.SECONDS,
-        10,
-        "How long it may take to stop before it gets SIGKILL.",
-        synonyms=("stoptime",),
-        effect=_LIVE,
-    ),
-    Option(
-        "stopasgroup",
-        kinds.BOOLEAN,
-        False,
-        "Whether the stop signal goes to its whole process group.",
-        native=True,
-        effect=_LIVE,
-    ),
-    Option(
-        "killasgroup",
-        kinds.BOOLEAN,
-        None,
-        "Whether SIGKILL goes to its whole process group.",
-        native=True,
-        shown="the value of stopasgroup, or true",
-        effect=_LIVE,
-        example="true",
-    ),
-    Option("user", kinds.USER, None, "User it runs as; wants root.", example="nobody"),
-    Option("redirect_stderr", kinds.BOOLEAN, False, "Whether standard error goes where standard output goes."),
-    Option(
-        "stdout_logfile",
-        kinds.LOG_FILE,
-        AUTO,
-        "Log of its standard output: a path, AUTO for a generated file, NONE for none.",
-        synonyms=("stdout",),
-        per_process=True,
-    ),
-    Option(
-        "stdout_logfile_maxbytes",
-        kinds.SIZE,
-        50 * MB,
-        "Size at which that log is rotated; 0 never rotates.",
-        effect=_NEXT,
-        per_process=True,
-    ),
-    Option(
-        "stdout_logfile_backups",
-        kinds.COUNT,
-        10,
-        "How many rotated logs are kept; 0 truncates.",
-        effect=_NEXT,
-        per_process=True,
-    ),
-    Option(
-        "stdout_capture_maxbytes", kinds.SIZE, 0, "Room for text between capture marks in standard output; 0 is off."
-    ),
-    Option("stdout_events_enabled", kinds.BOOLEAN, False, "Whether standard output is also sent as events."),
-    Option("stdout_syslog", kinds.BOOLEAN, False, "Whether standard output also goes to syslog.", per_process=True),
-    Option(
-        "stderr_logfile",
-        kinds.LOG_FILE,
-        AUTO,
-        "Log of its standard error: a path, AUTO for a generated file, NONE for none.",
-        synonyms=("stderr",),
-        per_process=True,
-    ),
-    Option(
-        "stderr_logfile_maxbytes",
-        kinds.SIZE,
-        50 * MB,
-        "Size at which that log is rotated; 0 never rotates.",
-        effect=_NEXT,
-        per_process=True,
-    ),
-    Option(
-        "stderr_logfile_backups",
-        kinds.COUNT,
-        10,
-        "How many rotated logs are kept; 0 truncates.",
-        effect=_NEXT,
-        per_process=True,
-    ),
-    Option(
-        "stderr_capture_maxbytes", kinds.SIZE, 0, "Room for text between capture marks in standard error; 0 is off."
-    ),
-    Option("stderr_events_enabled", kinds.BOOLEAN, False, "Whether standard error is also sent as events."),
-    Option("stderr_syslog", kinds.BOOLEAN, False, "Whether standard error also goes to syslog.", per_process=True),
-    Option(
-        "environment",
-        kinds.ENVIRONMENT,
-        {},
-        "Variables of its own, over those for all programs.",
-        synonyms=("env",),
-        per_process=True,
-        example='MODE="fast",LEVEL=3',
-    ),
-    Option(
-        "directory",
-        kinds.DIRECTORY,
-        None,
-        "Directory it starts in.",
-        synonyms=("workingdir",),
-        per_process=True,
-        example="/tmp",
-    ),
-    Option("umask", kinds.OCTAL, None, "File mode mask, in octal.", shown="the daemon's", example="022"),
-    Option(
-        "serverurl",
-        kinds.SERVER_URL,
-        None,
-        "Address of this daemon that it is told; AUTO is the first socket.",
-        shown="AUTO",
-        example="AUTO",
-    ),
-)
-"""`[program:x]`, and `programs:`."""
-
 GROUP = (
     Option(
         "programs",
         kinds.STRINGS,
         (),
-        "Programs that are started, stopped and changed under one name.",
+        "Programs and FastCGI programs that are started, stopped and changed under one name.",
         effect=_LIVE,
         example="one,two",
     ),
@@ -365,6 +198,33 @@ CTL = (
 )
 """`[supervisorctl]`, and `ctl:`."""
 
+EXTENSION = (
+    Option(
+        "supervisor.rpcinterface_factory",
+        kinds.PYTHON_OBJECT,
+        None,
+        "What makes the object whose methods are served under the name of the section; other keys are its arguments.",
+        synonyms=("factory",),
+        shown="required",
+        example="supervisor.rpcinterface:make_main_rpcinterface",
+    ),
+)
+"""`[rpcinterface:x]`, and `rpcinterfaces:`; whatever else stands there is handed to the factory."""
+
+CTL_PLUGIN = (
+    Option(
+        "supervisor.ctl_factory",
+        kinds.PYTHON_OBJECT,
+        None,
+        "What makes the object whose do_NAME methods become commands of the client; other keys are its arguments.",
+        synonyms=("factory",),
+        shown="required",
+        effect=_LIVE,
+        example="package.module:make_plugin",
+    ),
+)
+"""`[ctlplugin:x]`, and `ctlplugins:`; the client reads it, the daemon does not."""
+
 INCLUDE = (
     Option(
         "files",
@@ -382,9 +242,13 @@ SECTIONS = (
     Section("daemon", "[supervisord] / [taskmaster]", "taskmaster", "The daemon itself.", DAEMON),
     Section("program", "[program:NAME]", "programs.NAME", "One program, in one or several processes.", PROGRAM),
     Section("group", "[group:NAME]", "groups.NAME", "Programs under one name.", GROUP),
+    Section("listener", "[eventlistener:NAME]", "eventlisteners.NAME", "Processes that are told of events.", LISTENER),
+    Section("fcgi", "[fcgi-program:NAME]", "fcgi-programs.NAME", "Processes that share a listening socket.", FCGI),
     Section("unix", "[unix_http_server]", "taskmaster.socket", "A unix socket for clients.", UNIX_SERVER),
     Section("inet", "[inet_http_server]", "taskmaster.http", "A TCP port for clients.", INET_SERVER),
+    Section("extension", "[rpcinterface:NAME]", "rpcinterfaces.NAME", "More methods for clients.", EXTENSION),
     Section("ctl", "[supervisorctl] / [ctl]", "ctl", "The client.", CTL),
+    Section("ctlplugin", "[ctlplugin:NAME]", "ctlplugins.NAME", "More commands of the client.", CTL_PLUGIN),
     Section("include", "[include]", "taskmaster.include", "Further files.", INCLUDE),
 )
 """Every section there is, in the order of the reference."""

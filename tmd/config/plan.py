@@ -3,7 +3,7 @@
 import msgspec
 
 from tmd.config.option import Effect
-from tmd.config.options import PROGRAM
+from tmd.config.program_options import PROGRAM
 from tmd.config.settings import DaemonSettings, GroupSpec, ProcessSpec, Settings
 from tmd.wire.names import ProcessId
 
@@ -93,7 +93,11 @@ def needs_restart(old: ProcessSpec, new: ProcessSpec) -> bool:
 
 
 def daemon_changes(old: Settings, new: Settings) -> tuple[str, ...]:
-    """Return the names of the daemon's own settings that differ, `servers` among them: they want a new daemon."""
+    """Return the names of the daemon's own settings that differ: they want a new daemon.
+
+    `servers` and `rpcinterfaces` are among them.
+    """
     fields = DaemonSettings.__struct_fields__
     names = [field for field in fields if getattr(old.daemon, field) != getattr(new.daemon, field)]
-    return (*names, *(("servers",) if old.servers != new.servers else ()))
+    names += [field for field in ("servers", "rpcinterfaces") if getattr(old, field) != getattr(new, field)]
+    return tuple(names)

@@ -4,12 +4,15 @@ from typing import Any, NamedTuple
 
 from tmd.config import supervisor_kinds
 from tmd.config.expand import CannotExpand, expand_supervisor
-from tmd.config.options import PROGRAM
+from tmd.config.program_options import FCGI, LISTENER, PROGRAM
 from tmd.config.reader import Again, Reader, Setup
-from tmd.config.settings import AUTO, ProcessSpec
+from tmd.config.settings import AUTO, ProcessKind, ProcessSpec, SocketSpec
 from tmd.tree.node import Mapping
 
-_OPTIONS = {option.name: option for option in PROGRAM}
+_OPTIONS = {
+    kind: {option.name: option for option in options}
+    for kind, options in (("program", PROGRAM), ("eventlistener", LISTENER), ("fcgi-program", FCGI))
+}
 _MAX_PROCESSES = 100_000
 
 
@@ -22,16 +25,30 @@ class ForAll(NamedTuple):
     gid: int | None = None
 
 
-def program_reader(body: Mapping, setup: Setup) -> Reader:
-    """Return a reader of a program's section, with the words Supervisor adds to its problems."""
+def section_reader(body: Mapping, setup: Setup, kind: ProcessKind = "program") -> Reader:
+    """Return a reader of a section with processes, for what concerns the section as a whole."""
+    return Reader(body, _OPTIONS[kind], setup)
+
+
+def program_reader(body: Mapping, setup: Setup, kind: ProcessKind = "program") -> Reader:
+    """Return a reader for what concerns the processes of a section, with the words Supervisor adds to its problems."""
     suffix = "" if setup.native else f" in section {body.label!r} (file: {body.origin.file!r})"
-    return Reader(body, _OPTIONS, setup, suffix)
+    return Reader(body, _OPTIONS[kind], setup, suffix)
 
 
-def read_program(reader: Reader, program: str, group: str, setup: Setup, for_all: ForAll) -> tuple[ProcessSpec, ...]:
+def read_program(
+    reader: Reader,
+    program: str,
+    group: str,
+    setup: Setup,
+    for_all: ForAll,
+    *,
+    kind: ProcessKind = "program",
+    socket: SocketSpec | None = None,
+) -> tuple[ProcessSpec, ...]:
     """Return the processes of a program as members of a group; problems are noted, in the order Supervisor has them."""
     names = setup.names(program_name=program, host_node_name=setup.host.hostname, group_name=group)
-    common: dict[str, Any] = {
+    common: dict[str, Any] = {"kind": kind, "socket": socket} | {
         name: reader.read(name, names)
         for name in (
             "priority",
@@ -73,9 +90,13 @@ def read_program(reader: Reader, program: str, group: str, setup: Setup, for_all
     if setup.native and count == 0:
         _command(reader, names, setup)
     specs = []
+    left_over: dict[str, str | int] = {}
     for number in range(first, first + count):
-        own_names = {**names, "process_num": number, "numprocs": count}
+        # under Supervisor the variables of one process can be used by those after it
+        own_names = {**left_over, **names, "process_num": number, "numprocs": count}
         own = _per_process(reader, own_names, common["redirect_stderr"], setup)
+        if not setup.native:
+            left_over |= {f"ENV_{name}": value for name, value in own["environment"].items()}
         own["environment"] = {**for_all.environment, **own["environment"]}
         name = _name(reader, pattern, own_names, setup)
         specs.append(ProcessSpec(name=name, group=group, program=program, process_num=number, **common, **own))

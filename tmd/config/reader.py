@@ -54,7 +54,7 @@ class Setup(NamedTuple):
 
     def names(self, **more: str | int) -> dict[str, str | int]:
         """Return the names a value may use."""
-        return {"here": self.here, **self.variables, **more}
+        return {**self.variables, "here": self.here, **more}
 
 
 class Again(NamedTuple):
@@ -101,8 +101,11 @@ class Reader:
         entry = self.entry(name)
         return entry.value.text if entry is not None and isinstance(entry.value, Scalar) else None
 
-    def read(self, name: str, names: Names, *, label: str = "", again: Again | None = None) -> Any:
-        """Return the value of an option; its default where it is absent or wrong."""
+    def read(self, name: str, names: Names, *, label: str = "", again: Again | None = None, complaint: str = "") -> Any:
+        """Return the value of an option; its default where it is absent or wrong.
+
+        `complaint` is what Supervisor says of any wrong value here, for an option that has such a message.
+        """
         if name in self._constants:
             return self._constants[name]
         entry = self.entry(name)
@@ -114,7 +117,10 @@ class Reader:
         try:
             value = self._value(name, entry, names, label or where, again)
         except ValueError as error:
-            self.fail(name, str(error), getattr(error, "hint", "") or self._hint(name))
+            reason = str(error)
+            if complaint and not self._setup.native and not isinstance(error, CannotExpand):
+                reason = f"{complaint} {self.text(name, names)}"
+            self.fail(name, reason, getattr(error, "hint", "") or self._hint(name))
             value = self.default(name)
             self._constants[name] = value
         if not _has_percent(entry.value):
@@ -148,6 +154,15 @@ class Reader:
             return expand_native(raw, names) if self._setup.native else expand_supervisor(raw, names, name)
         except CannotExpand:
             return None
+
+    def check_expands(self, name: str, names: Names) -> None:
+        """Note a problem with the names in an option that is read later."""
+        raw = self.raw(name)
+        if raw is not None and not self._setup.native:
+            try:
+                expand_supervisor(raw, names, self.body.where(name))
+            except CannotExpand as error:
+                self.fail(name, str(error), error.hint)
 
     def place(self, name: str) -> tuple[Origin, str]:
         """Return where to point for an option: at it, or at the section it is missing from."""

@@ -1,7 +1,6 @@
 """From the sections of HTTP servers and of the client to their settings."""
 
 import posixpath
-from typing import Any
 
 import msgspec
 
@@ -53,8 +52,8 @@ def _unix(reader: Reader, setup: Setup) -> ServerSpec | None:
         return None
     file = reader.read("file", names)
     username, password = _credentials(reader, setup)
-    uid, gid = _sourced(reader, "chown", names, setup, "Invalid sockchown value")
-    chmod = _sourced(reader, "chmod", names, setup, "Invalid chmod value")
+    uid, gid = reader.read("chown", names, complaint="Invalid sockchown value")
+    chmod = reader.read("chmod", names, complaint="Invalid chmod value")
     if file is None:
         return None
     return ServerSpec(
@@ -67,20 +66,6 @@ def _unix(reader: Reader, setup: Setup) -> ServerSpec | None:
         username=username,
         password=password,
     )
-
-
-def _sourced(reader: Reader, name: str, names: dict[str, str | int], setup: Setup, complaint: str) -> Any:
-    """Read an option for which Supervisor has a message of its own."""
-    if setup.native:
-        return reader.read(name, names)
-    quiet = setup._replace(findings=Findings())
-    value = Reader(reader.body, {**_UNIX}, quiet).read(name, names)
-    for problem in quiet.findings.problems:
-        expansion = problem.reason.startswith("Format string")
-        reason = problem.reason if expansion else f"{complaint} {reader.text(name, names)}"
-        reader.fail(name, reason, problem.hint)
-    setup.findings.origins.update(quiet.findings.origins)
-    return value
 
 
 def _credentials(reader: Reader, setup: Setup) -> tuple[str | None, str | None]:
@@ -221,7 +206,7 @@ def read_ctl(body: Mapping, setup: Setup) -> CtlSettings:
         url = f"unix://{setup.host.expand_user(url.removeprefix('unix://'))}"
     history = reader.read("history_file", names)
     settings = CtlSettings(
-        serverurl=url,
+        serverurl=url or None,
         username=reader.read("username", names),
         password=reader.read("password", names),
         prompt=reader.read("prompt", names),

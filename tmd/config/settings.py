@@ -5,7 +5,7 @@ Values only: frozen, compared field by field. A field has the name of its option
 """
 
 from enum import Enum
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -32,13 +32,66 @@ AUTO = "AUTO"
 """A log file value: a generated file in `childlogdir`."""
 
 
+DEFAULT_RESULT_HANDLER = "supervisor.dispatchers:default_handler"
+"""`OK` accepts an event, anything else rejects it; built in, whether that package is installed or not."""
+
+
+class SocketSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The listening socket that the processes of a FastCGI program share as their standard input."""
+
+    family: Literal["unix", "inet"]
+    path: str = ""
+    """of a unix socket, absolute"""
+    host: str = ""
+    port: int = 0
+    backlog: int | None = None
+    """None: the system's SOMAXCONN"""
+    mode: int = 0o700
+    owner_uid: int = -1
+    """-1: unchanged"""
+    owner_gid: int = -1
+
+    @property
+    def url(self) -> str:
+        """As it is written and logged: `unix:///path` or `tcp://host:port`."""
+        return f"unix://{self.path}" if self.family == "unix" else f"tcp://{self.host}:{self.port}"
+
+
+class PoolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What the processes of an event listener share."""
+
+    events: tuple[str, ...]
+    """subscribed types, upper case, in the order of the file; a type covers all that descend from it"""
+    buffer_size: int = 1024
+    """events that may wait; more, and the oldest is dropped"""
+    result_handler: str = DEFAULT_RESULT_HANDLER
+    """`module:attribute`, called with (event, result bytes)"""
+    ackwaitsecs: float = 300
+    """how long a listener may take for an event before it is restarted; 0 is for ever"""
+
+
+class ExtensionSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[rpcinterface:name]`."""
+
+    name: str
+    """the namespace of its methods"""
+    factory: str
+    """`module:attribute`, called with the daemon object and `options` as keywords"""
+    options: dict[str, str] = {}
+
+
+ProcessKind: TypeAlias = Literal["program", "eventlistener", "fcgi-program"]
+"""what kind of section a process comes from"""
+
+
 class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One process to be, everything expanded."""
 
+    kind: ProcessKind = "program"
     name: str
     group: str
     program: str
-    """the section it came from, without `program:`"""
+    """the section it came from, without `program:` (or `eventlistener:`, `fcgi-program:`)"""
     process_num: int = 0
     command: str
     directory: str | None = None
@@ -76,7 +129,9 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     stderr_events_enabled: bool = False
     stderr_syslog: bool = False
     serverurl: str | None = None
-    """None: computed from the first unix or last inet server"""
+    """None: computed from the first unix or last inet server; empty: the process is told none"""
+    socket: SocketSpec | None = None
+    """of a FastCGI program, wherever it is a member"""
     restore_signals: bool = True
     """False in Supervisor's dialect: SIGPIPE and SIGXFSZ stay ignored in the child, as under supervisord"""
 
@@ -90,10 +145,12 @@ class GroupSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that are added, removed, started and stopped under one name."""
 
     name: str
-    kind: Literal["program", "group"] = "program"
+    kind: Literal["program", "group", "eventlistener", "fcgi-program"] = "program"
     priority: int = 999
     processes: tuple[ProcessSpec, ...] = ()
     """in configured order (for a program: by process number)"""
+    pool: PoolSpec | None = None
+    """of an event listener, and only of one"""
 
 
 class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +218,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shadowed: tuple[GroupSpec, ...] = ()
     """groups that lost their name to an earlier one; `avail` lists them"""
     ctl: CtlSettings = CtlSettings()
+    rpcinterfaces: tuple[ExtensionSpec, ...] = ()
+    """those that are not built in, in file order"""
 
     def group(self, name: str) -> GroupSpec | None:
         """Return the group of that name."""

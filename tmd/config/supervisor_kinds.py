@@ -161,8 +161,8 @@ def log_file(text: str, host: Host) -> str | None:
 
 
 def server_url(text: str, host: Host) -> str | None:
-    """A URL, not looked at, or AUTO."""
-    return None if text.strip().upper() in ("AUTO", "") else text
+    """A URL, not looked at; empty for none; None for AUTO."""
+    return None if text.strip().upper() == "AUTO" else text
 
 
 def strings(text: str, host: Host) -> tuple[str, ...]:
@@ -175,16 +175,17 @@ def address(text: str, host: Host) -> tuple[str, int]:
     name, colon, number = text.rpartition(":")
     if not colon:
         try:
-            return "", _port(text)
+            return "", port_number(text)
         except ValueError:
             raise ValueError(f"not a valid port number: {text!r} ") from None
     if not number:
         raise ValueError(f"no port number specified in {number!r}")
     name = name.lower()
-    return "" if name == "*" else name, _port(number)
+    return "" if name == "*" else name, port_number(number)
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
+    """1 to 65535."""
     port = int(text)
     if port < 1:
         raise ValueError(f"{port} is below lower bound (1)")
@@ -200,3 +201,9 @@ def process_name(text: str, host: Host) -> str:
         if character in name:
             raise ValueError(f"Invalid name: {text!r} because of character: {character!r}")
     return name
+
+
+def python_object(text: str, host: Host) -> str:
+    """`module:attribute`; blanks around the colon mean nothing."""
+    module, colon, attribute = text.partition(":")
+    return f"{module.strip()}{colon}{attribute.strip()}"

@@ -210,6 +210,29 @@ class LogDropped(msgspec.Struct, frozen=True):
     reason: str
 
 
+class EventEmitted(msgspec.Struct, frozen=True):
+    """An extension has something to tell event listeners. `name`: one of the known types or one of its own."""
+
+    name: str
+    payload: str
+
+
+class ListenerStuck(msgspec.Struct, frozen=True):
+    """An event listener did not answer in time and is restarted. `event`: the type it was given, empty for none."""
+
+    id: ProcessId
+    event: str
+    waited_s: float
+
+
+class EventsDropped(msgspec.Struct, frozen=True):
+    """Events did not reach the listeners of a pool. `count` since the last such notice for that pool."""
+
+    pool: str
+    count: int
+    reason: str
+
+
 Notice = (
     ProcessAdded
     | ProcessRemoved
@@ -237,4 +260,7 @@ Notice = (
     | ProcessCommunicated
     | RemoteCommunicated
     | LogDropped
+    | EventEmitted
+    | ListenerStuck
+    | EventsDropped
 )

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tmd.core.events import event_of
 from tmd.core.notices import Notice
 
 
@@ -23,6 +24,17 @@ class Told(NamedTuple):
 
 
 Subscriber = Callable[[Told], None]
+
+
+def events_only(callback: Callable[[str, str], None]) -> Subscriber:
+    """Return a subscriber that passes on name and payload of what is an event for listeners, and nothing else."""
+
+    def hear(told: Told) -> None:
+        event = event_of(told.notice)
+        if event is not None:
+            callback(event.name, event.payload)
+
+    return hear
 
 
 class Bus:

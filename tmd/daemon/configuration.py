@@ -3,16 +3,19 @@
 All or nothing: a file with problems changes nothing, and every problem of it is told.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
+from tmd.config.additions import Addition, read_addition
 from tmd.config.load import Loaded
 from tmd.config.plan import Plan, plan_update
-from tmd.config.settings import DaemonSettings, Dialect, Settings
+from tmd.config.settings import DaemonSettings, Dialect, GroupSpec, ProcessSpec, Settings
 from tmd.core import notices as n
+from tmd.daemon.additions import Additions
 from tmd.daemon.runtime import Runtime
 from tmd.tree.problems import ConfigRefused
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
+from tmd.wire.names import ProcessId
 
 LIVE_DAEMON_OPTIONS = frozenset({"loglevel"})
 """options of the daemon itself that an update applies; others wait for a restart, and that is said"""
@@ -24,6 +27,9 @@ class Configuration:
     def __init__(self, path: str, loaded: Loaded, load: Callable[[str], Loaded]) -> None:
         self.path = path
         self.available: Settings = loaded.settings
+        """what was last read, with what was added at run time"""
+        self.additions = Additions()
+        self._read_last = loaded
         self.next: Loaded | None = None
         """what a restart that was asked for will begin with"""
         self._applied: DaemonSettings = loaded.settings.daemon
@@ -37,7 +43,10 @@ class Configuration:
             runtime.mainlog.info(note)
         for warning in loaded.warnings:
             runtime.mainlog.warn(warning)
-        self.path, self.available = target, loaded.settings
+        self.path, self._read_last = target, loaded
+        for id_ in self.additions.give_way(loaded.settings):
+            runtime.mainlog.info(f"{id_.namespec} was added at run time; from now on what the file says of it counts")
+        self._merge()
         plan = self.plan(runtime)
         names = (
             tuple(group.name for group in plan.added),
@@ -52,6 +61,28 @@ class Configuration:
             runtime.mainlog.info(f"configuration read from {target}: {said}")
         runtime.bus.publish(n.ConfigReloaded(target, *names))
         return plan
+
+    def read_addition(self, group: str, name: str, options: Mapping[str, str]) -> Addition:
+        """Return what a program's section would mean in the file last read; raises `ConfigRefused`."""
+        return read_addition(self._read_last.basis, group, name, options)
+
+    def add(self, group: GroupSpec, processes: Sequence[ProcessSpec]) -> None:
+        """Keep processes that joined a group at run time."""
+        self.additions.add(group, processes)
+        self._merge()
+
+    def remove_addition(self, id_: ProcessId) -> None:
+        """Forget a process that joined at run time."""
+        self.additions.remove(id_)
+        self._merge()
+
+    def forget_group(self, name: str) -> None:
+        """Forget what joined a group at run time."""
+        self.additions.forget_group(name)
+        self._merge()
+
+    def _merge(self) -> None:
+        self.available = self.additions.merged(self._read_last.settings)
 
     def plan(self, runtime: Runtime) -> Plan:
         """Return what it takes to get from the active groups to those last read."""

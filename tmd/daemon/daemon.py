@@ -6,16 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tmd.config.plan import Plan
-from tmd.config.settings import Dialect, ServerSpec, Settings
+from tmd.config.settings import Dialect, ProcessSpec, ServerSpec, Settings
 from tmd.core import inputs as i
 from tmd.core import notices as n
+from tmd.daemon.bus import events_only
 from tmd.daemon.configuration import Configuration
-from tmd.daemon.operations import refused
+from tmd.daemon.joining import Joining
+from tmd.daemon.operations import pass_on, refused
 from tmd.daemon.runtime import Runtime
-from tmd.daemon.surface import GroupView, Operation, ProcessView, Result, completed
+from tmd.daemon.surface import GroupView, Operation, PoolView, ProcessView, Result, completed
 from tmd.daemon.workers import Workers
 from tmd.posix.children import SpawnRefused
 from tmd.posix.logfiles import LogTarget
+from tmd.posix.succession import Succession
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
@@ -45,6 +48,7 @@ class Daemon:
     ) -> None:
         self._runtime = runtime
         self._configuration = configuration
+        self._joining = Joining(runtime, configuration)
         self._workers = workers
         self._main_target = main_target
         self._servers = tuple(servers)
@@ -114,28 +118,37 @@ class Daemon:
 
     def figures(self) -> dict[str, Any]:
         """Return the daemon's own counters."""
-        return {**self._figures(), "notices": self._runtime.bus.serial, "children": len(self._runtime.lives)}
+        return {
+            **self._figures(),
+            "notices": self._runtime.bus.serial,
+            "children": len(self._runtime.lives),
+            "events_dropped": self._runtime.listeners.dropped,
+        }
 
     # --- processes --------------------------------------------------------------------------------------------
 
     def start(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
         """Start processes in the order given."""
+        if not wait:
+            return completed([self._start_now(id_) for id_ in ids])
         immediate: list[Result] = []
         asked: list[ProcessId] = []
         for id_ in ids:
-            if (refusal := self._why_not_start(id_, wait=wait)) is not None:
+            if (refusal := self._why_not_start(id_, wait=True)) is not None:
                 immediate.append(refusal)
             else:
                 asked.append(id_)
-        if wait:
-            operation = self._runtime.waiting.for_processes("start", asked, immediate)
-            for id_ in asked:
-                self._runtime.tell(id_, i.StartAsked())
-            return operation
+        operation = self._runtime.waiting.for_processes("start", asked, immediate)
         for id_ in asked:
             self._runtime.tell(id_, i.StartAsked())
-            immediate.append(self._after_start(id_))
-        return completed(immediate)
+        return operation
+
+    def _start_now(self, id_: ProcessId) -> Result:
+        """Start one process; return what is known of it right after."""
+        if (refusal := self._why_not_start(id_, wait=False)) is not None:
+            return refusal
+        self._runtime.tell(id_, i.StartAsked())
+        return self._after_start(id_)
 
     def stop(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
         """Stop processes: falling priority, each level awaited; within a level all at once."""
@@ -166,8 +179,13 @@ class Daemon:
         stopping = [id_ for id_ in ids if self._process_state(id_) is ProcessState.STOPPING]
         operation: Operation[list[Result]] = Operation()
         self._restarting.update(running, stopping)
+        let_go = self._runtime.sockets.keep(ids)
 
         def stopped(stops: Operation[list[Result]]) -> None:
+            start_again(stops)
+            self._runtime.loop.call_soon(let_go)  # by then they are on their way
+
+        def start_again(stops: Operation[list[Result]]) -> None:
             if stops.fault is not None or not self.running:
                 operation.refuse(stops.fault or RpcFault(Fault.SHUTDOWN_STATE))
                 return
@@ -175,7 +193,7 @@ class Daemon:
             self._restarting.difference_update(running, stopping)
             present = [id_ for id_ in ids if self._runtime.overseer.member(id_) is not None and id_ not in dropped]
             overtaken = [refused(id_, Fault.ABNORMAL_TERMINATION) for id_ in dropped]
-            self.start(present, wait=wait).then(lambda starts: _pass_on(starts, operation, overtaken))
+            self.start(present, wait=wait).then(lambda starts: pass_on(starts, operation, overtaken))
 
         stops = self._runtime.waiting.for_processes("stop", [*running, *stopping], ())
         if running:
@@ -210,6 +228,18 @@ class Daemon:
     def remote_event(self, kind: str, data: str) -> None:
         """Publish `RemoteCommunicated`."""
         self._runtime.bus.publish(n.RemoteCommunicated(kind, data))
+
+    def emit(self, name: str, payload: str) -> None:
+        """Publish `EventEmitted`; `name` in whatever case, subscriptions know one only."""
+        self._runtime.bus.publish(n.EventEmitted(name.upper(), payload))
+
+    def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
+        """Call back with name and payload of every event, but for TICKs."""
+        return self._runtime.bus.subscribe(events_only(callback))
+
+    def pools(self) -> list[PoolView]:
+        """Return the pools of event listeners, by name."""
+        return self._runtime.listeners.views()
 
     # --- logs -------------------------------------------------------------------------------------------------
 
@@ -247,6 +277,10 @@ class Daemon:
     def main_logfile(self) -> str | None:
         """Return the path of the daemon's own log."""
         return self._main_target.path if self._main_target else None
+
+    def follow(self, path: str, wake: Callable[[], None]) -> Succession:
+        """Tell which files follow one another at a log's path."""
+        return self._runtime.drain.follow(LogTarget(path), wake)
 
     # --- configuration ----------------------------------------------------------------------------------------
 
@@ -292,10 +326,10 @@ class Daemon:
     def add_group(self, name: str) -> None:
         """Activate an available group."""
         spec = self.available.group(name)
-        if name in self._runtime.overseer.groups:
-            raise RpcFault(Fault.ALREADY_ADDED, name)
         if spec is None:
             raise RpcFault(Fault.BAD_NAME, name)
+        if name in self._runtime.overseer.groups:
+            raise RpcFault(Fault.ALREADY_ADDED, name)
         self._runtime.feed(i.AddGroupAsked(spec))
 
     def remove_group(self, name: str) -> None:
@@ -305,7 +339,22 @@ class Daemon:
             raise RpcFault(Fault.BAD_NAME, name)
         if not all(member.process.at_rest for member in group.members.values()):
             raise RpcFault(Fault.STILL_RUNNING, name)
+        self._configuration.forget_group(name)
         self._runtime.feed(i.RemoveGroupAsked(name))
+
+    def read_program(self, group: str, name: str, options: Mapping[str, str]) -> Sequence[ProcessSpec]:
+        """Return what `add_program` would add."""
+        return self._joining.read(group, name, options).processes
+
+    def add_program(self, group: str, name: str, options: Mapping[str, str]) -> Sequence[ProcessId]:
+        """Add a program to a group, which is made if there is none."""
+        self._refuse_when_stopping()
+        return self._joining.add(group, name, options)
+
+    def remove_process(self, id: ProcessId) -> None:  # noqa: A002 - the surface's word
+        """Remove a process that was added at run time and is at rest."""
+        self._refuse_when_stopping()
+        self._joining.remove(id)
 
     def shutdown(self) -> None:
         """Stop everything in order and end."""
@@ -329,6 +378,14 @@ class Daemon:
     def in_worker(self, work: Callable[[], T]) -> Operation[T]:
         """Run something that may block on a worker thread."""
         return self._workers.run(work)
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """Call back on the loop in its next turn; from any thread."""
+        self._runtime.loop.post(callback)
+
+    def log(self, level: Level, text: str) -> None:
+        """Write a line for an extension."""
+        self._runtime.mainlog.log(level, text)
 
     def log_trace(self, text: str) -> None:
         """Write a TRAC line."""
@@ -400,11 +457,3 @@ class Daemon:
     def _refuse_when_stopping(self) -> None:
         if not self.running:
             raise RpcFault(Fault.SHUTDOWN_STATE)
-
-
-def _pass_on(inner: Operation[list[Result]], outer: Operation[list[Result]], more: Sequence[Result]) -> None:
-    """Give one operation the outcome of another, with some results added."""
-    if inner.fault is not None:
-        outer.refuse(inner.fault)
-    else:
-        outer.resolve([*more, *(inner.value or [])])

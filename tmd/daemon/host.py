@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Mapping
 
 from tmd.config.host import Host, User
+from tmd.daemon.plugins import CannotResolve, resolve
 from tmd.posix.privileges import find_user
 from tmd.wire.places import default_places
 
 
-def machine_host(overrides: Mapping[str, str] | None = None) -> Host:
-    """Return the facts as they are now; `overrides` are options from the command line."""
+def machine_host(overrides: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None) -> Host:
+    """Return the facts as they are now; `overrides` are options from the command line, `flags` how each was typed."""
     home = os.path.expanduser("~")
     uid = os.geteuid()
     return Host(
@@ -26,7 +27,9 @@ def machine_host(overrides: Mapping[str, str] | None = None) -> Host:
         find_user=_find_user,
         find_group=_find_group,
         directory_exists=os.path.isdir,
+        resolves=_resolves,
         overrides=dict(overrides or {}),
+        flags=dict(flags or {}),
     )
 
 
@@ -35,6 +38,14 @@ def _current_directory() -> str:
         return os.getcwd()
     except FileNotFoundError:  # removed under our feet: relative paths lead nowhere, all others still work
         return "/"
+
+
+def _resolves(spec: str) -> bool:
+    try:
+        resolve(spec)
+    except CannotResolve:
+        return False
+    return True
 
 
 def _find_user(text: str) -> User | None:

@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from tmd.config.settings import ProcessSpec
 from tmd.core.capture import CaptureTransform
@@ -41,11 +41,23 @@ class ChannelKey(NamedTuple):
     generation: int
 
 
+class Ears(Protocol):
+    """Who hears what event listeners say on their stdout: the protocol they speak, not output for a log."""
+
+    def opened(self, id_: ProcessId, fd: int) -> None:
+        """Take over the read end of a new life."""
+
+    def ended(self, id_: ProcessId) -> int | None:
+        """Hear the last words of a process that is gone; return the pipe if somebody else still holds it."""
+
+
 class Life:
     """One process that exists: its pid, what it was started from, its pipes."""
 
     def __init__(self, spec: ProcessSpec, pid: int, stdin: StdinWriter, keys: tuple[ChannelKey, ...]) -> None:
         self.id, self.spec, self.pid, self.stdin, self.keys = spec.id, spec, pid, stdin, keys
+        self.listens = False
+        """an event listener: what it says on its stdout is heard, not drained"""
 
 
 class Lives:
@@ -53,7 +65,8 @@ class Lives:
 
     `ended(id, status)` is called once per life. `copy(id, channel, data)` sees every chunk of output, on the drain's
     thread, while `copy_output` is on. `files_limit`: the soft limit of open files for children. `ends_groups`: what a
-    leader with `killasgroup` leaves in its process group goes with it.
+    leader with `killasgroup` leaves in its process group goes with it. `listening`: the descriptor of the socket a
+    process gets in place of a stdin, if any; raises `SpawnRefused`. `ears`: who hears event listeners.
     """
 
     def __init__(
@@ -68,6 +81,8 @@ class Lives:
         ends_groups: bool,
         files_limit: int,
         copy: Callable[[ProcessId, Channel, bytes], None],
+        listening: Callable[[ProcessSpec], int | None],
+        ears: Ears,
     ) -> None:
         self._loop, self._drain, self._logbook = loop, drain, logbook
         self._environment = environment
@@ -75,6 +90,8 @@ class Lives:
         self._strip_ansi = strip_ansi
         self._ends_groups = ends_groups
         self._copy = copy
+        self._listening = listening
+        self._ears = ears
         self._copying = False
         self._files_limit = limits.files_limit()
         self._nofile = files_limit if files_limit != self._files_limit else None
@@ -104,7 +121,7 @@ class Lives:
         """Return the whole environment of a child; later wins (contract 5)."""
         environment = dict(self._environment)
         environment["SUPERVISOR_ENABLED"] = "1"
-        url = spec.serverurl or serverurl
+        url = serverurl if spec.serverurl is None else spec.serverurl
         if url:
             environment["SUPERVISOR_SERVER_URL"] = url
         environment["SUPERVISOR_PROCESS_NAME"] = spec.name
@@ -121,12 +138,10 @@ class Lives:
         theirs: list[int] = []
         outputs: dict[Channel, int] = {}
         try:
-            child_in, parent_in = input_pipe()
-            theirs.append(child_in)
-            mine.append(parent_in)
+            child_in, parent_in = self._input(spec, mine, theirs)
             child_out = self._output("stdout", spec, outputs, mine, theirs)
             child_err = child_out if spec.redirect_stderr else self._output("stderr", spec, outputs, mine, theirs)
-            self._make_room(parent_in)
+            self._make_room(child_in if parent_in is None else parent_in)
             launch = children.Launch(
                 argv=argv,
                 path=path,
@@ -174,11 +189,22 @@ class Lives:
         if self._ends_groups and life.spec.killasgroup:
             self._end_group(life.pid)
         status = ExitStatus(event.code, event.signal, event.core)
-        if not life.keys:
+        if life.listens:
+            self._hear_last_words(life)
+        elif not life.keys:
             self._ended(life.id, status)
             return life.id
         self._drain_then_tell(life, status)
         return life.id
+
+    def _hear_last_words(self, life: Life) -> None:
+        """Have a listener that is gone heard to the end; what it left behind may go on talking, to its log."""
+        fd = self._ears.ended(life.id)
+        if fd is not None:
+            self._generation += 1
+            key = ChannelKey(life.id, "stdout", life.pid, self._generation)
+            self._drain.open(key, fd, Sinks(target=self._logbook.target(life.id, "stdout")))
+            self._retire(key)
 
     def retarget(self, spec: ProcessSpec) -> None:
         """Send the output of a living process where its settings say, if these are new."""
@@ -266,6 +292,16 @@ class Lives:
         groups = tuple(dict.fromkeys((gid, *group_ids(user))))
         return spec.uid, gid, groups
 
+    def _input(self, spec: ProcessSpec, mine: list[int], theirs: list[int]) -> tuple[int, int | None]:
+        """Return the child's end of its stdin, and ours: none where the child listens on a socket there."""
+        listening = self._listening(spec)
+        if listening is not None:
+            return listening, None
+        child, ours = input_pipe()
+        theirs.append(child)
+        mine.append(ours)
+        return child, ours
+
     def _output(
         self, channel: Channel, spec: ProcessSpec, outputs: dict[Channel, int], mine: list[int], theirs: list[int]
     ) -> int:
@@ -281,6 +317,8 @@ class Lives:
         return child
 
     def _wanted(self, spec: ProcessSpec, channel: Channel) -> bool:
+        if _is_heard(spec, channel):
+            return True
         events, capture, syslog = _watching(spec, channel)
         return bool(self._logbook.target(spec.id, channel) or events or capture or syslog or self._copying)
 
@@ -298,10 +336,14 @@ class Lives:
             copy=partial(self._copy, spec.id, channel) if self._copying else None,
         )
 
-    def _settle(self, spec: ProcessSpec, pid: int, parent_in: int, outputs: Mapping[Channel, int]) -> None:
+    def _settle(self, spec: ProcessSpec, pid: int, parent_in: int | None, outputs: Mapping[Channel, int]) -> None:
         self._generation += 1
         keys = []
+        heard = None
         for channel, fd in outputs.items():
+            if _is_heard(spec, channel):
+                heard = fd
+                continue
             key = ChannelKey(spec.id, channel, pid, self._generation)
             keys.append(key)
             self._drain.open(key, fd, self._sinks(spec, channel))
@@ -309,6 +351,9 @@ class Lives:
         life = Life(spec, pid, StdinWriter(self._loop, parent_in), tuple(keys))
         self._by_pid[pid] = life
         self._by_id[spec.id] = life
+        if heard is not None:
+            life.listens = True
+            self._ears.opened(spec.id, heard)
 
     def _retire(self, key: ChannelKey) -> None:
         """Bound the descriptors that the leftovers of a restarting program can hold in us."""
@@ -316,6 +361,11 @@ class Lives:
         earlier.append(key)
         while len(earlier) > LINGERING_LIMIT:
             self._drain.close(earlier.pop(0))
+
+
+def _is_heard(spec: ProcessSpec, channel: Channel) -> bool:
+    """Tell whether a channel carries the answers of an event listener."""
+    return channel == "stdout" and spec.kind == "eventlistener"
 
 
 def _watching(spec: ProcessSpec, channel: Channel) -> tuple[bool, int, bool]:

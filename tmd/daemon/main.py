@@ -17,6 +17,7 @@ from typing import Protocol
 from tmd.config.load import Loaded
 from tmd.config.settings import DaemonSettings, Dialect, ServerSpec, Settings
 from tmd.core import inputs as i
+from tmd.core.events import text_of
 from tmd.daemon.configuration import Configuration
 from tmd.daemon.daemon import Daemon
 from tmd.daemon.footing import CannotStart, Footing
@@ -24,7 +25,7 @@ from tmd.daemon.lives import Lives
 from tmd.daemon.logbook import Logbook
 from tmd.daemon.mainlog import MainLog
 from tmd.daemon.runtime import Runtime
-from tmd.daemon.surface import Channel, DaemonSurface
+from tmd.daemon.surface import Channel, DaemonSurface, StartRefused
 from tmd.daemon.workers import Workers
 from tmd.posix import limits, signals
 from tmd.posix.drain import Drain
@@ -246,6 +247,8 @@ class _Instance:
     def _open_servers(self, surface: DaemonSurface) -> Servers:
         try:
             return self._boot.open_servers(self._loop, self._settings.servers, surface)
+        except StartRefused as why:
+            raise CannotStart(str(why)) from why
         except SocketInUse as why:
             raise CannotStart(
                 "Another program is already listening on a port that one of our HTTP servers is configured to use.  "
@@ -261,8 +264,7 @@ class _Instance:
 
     def _make_lives(self, runtime: Runtime, drain: Drain, logbook: Logbook, mainlog: MainLog) -> Lives:
         def copy(id_: ProcessId, channel: Channel, data: bytes) -> None:
-            text = data.decode(errors="backslashreplace")
-            mainlog.debug(f"'{id_.process}' {channel} output:\n{text}")
+            mainlog.debug(f"'{id_.process}' {channel} output:\n{text_of(data)}")
 
         if self._boot.files_limit is None:
             self._boot.files_limit = limits.files_limit()
@@ -273,6 +275,8 @@ class _Instance:
             logbook=logbook,
             environment=self._boot.environ,
             ended=runtime.ended,
+            ears=runtime.listeners,
+            listening=runtime.sockets.take,
             strip_ansi=self._settings.daemon.strip_ansi,
             copy=copy,
             ends_groups=self._settings.dialect is Dialect.NATIVE,
@@ -298,8 +302,7 @@ class _Instance:
             mainlog.info("RPC interface 'supervisor' initialized")
             quiet = self._settings.dialect is Dialect.NATIVE and server.family == "unix"  # guarded by its mode
             if server.username is None and not quiet:
-                name = server.section.partition(":")[0]
-                mainlog.critical(f"Server '{name}' running without any HTTP authentication checking")
+                mainlog.critical(f"Server '{server.section}' running without any HTTP authentication checking")
         if not self._boot.foreground and self._first:
             mainlog.info("daemonizing the supervisord process")
         mainlog.info(f"supervisord started with pid {os.getpid()}")

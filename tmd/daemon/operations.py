@@ -53,7 +53,7 @@ class Waiting:
 
         def finish() -> bool:
             if awaiting.done:
-                later = [Result(id_, fault, detail) for id_, fault, detail in awaiting.results]
+                later = [Result(id_, fault, detail or None) for id_, fault, detail in awaiting.results]
                 operation.resolve([*immediate, *later])
             return awaiting.done
 
@@ -115,3 +115,11 @@ class Waiting:
 def refused(id_: ProcessId, fault: Fault, detail: str = "") -> Result:
     """Return a result that is a fault; its detail is the process's name unless there is more to say."""
     return Result(id_, fault, detail or id_.namespec)
+
+
+def pass_on(inner: Operation[list[Result]], outer: Operation[list[Result]], more: Sequence[Result]) -> None:
+    """Give one operation the outcome of another, with some results added."""
+    if inner.fault is not None:
+        outer.refuse(inner.fault)
+    else:
+        outer.resolve([*more, *(inner.value or [])])

@@ -17,7 +17,9 @@ from tmd.core import notices as n
 from tmd.core.overseer import Overseer
 from tmd.core.process import Wanted
 from tmd.daemon.bus import Bus, Told
+from tmd.daemon.fcgi import ListeningSockets
 from tmd.daemon.ledger import Ledger
+from tmd.daemon.listeners import Listeners
 from tmd.daemon.lives import ChannelKey, Lives
 from tmd.daemon.logbook import Logbook
 from tmd.daemon.mainlog import MainLog
@@ -53,6 +55,20 @@ class Runtime:
         self.ledger = Ledger()
         self.waiting = Waiting()
         self.bus = Bus(loop.now, wall, mainlog.error)
+        self.sockets = ListeningSockets(mainlog.info)
+        self.listeners = Listeners(
+            loop=loop,
+            drain=drain,
+            mainlog=mainlog,
+            wall=wall,
+            identifier=settings.daemon.identifier,
+            strip_ansi=settings.daemon.strip_ansi,
+            group=lambda name: group.spec if (group := self.overseer.groups.get(name)) else None,
+            stdin=lambda id_: life.stdin if (life := self.lives.get(id_)) else None,
+            log_target=lambda id_: logbook.target(id_, "stdout"),
+            restart=self._renew,
+            publish=self.bus.publish,
+        )
         self.lives = lives(self)
         self._wall = wall
         self._halted = halted
@@ -65,6 +81,8 @@ class Runtime:
         self.bus.subscribe(self.ledger.hear)
         self.bus.subscribe(self._keep_house)
         self.bus.subscribe(self.waiting.hear)
+        self.bus.subscribe(self.sockets.hear)
+        self.bus.subscribe(self.listeners.hear)
 
     # --- the crank --------------------------------------------------------------------------------------------
 
@@ -115,13 +133,19 @@ class Runtime:
         life = self.lives.get(effect.id)
         if life is None or life.pid != effect.pid:
             return  # reaped already: the number may belong to a stranger by now
+        if life.listens and effect.signum == life.spec.stopsignal:
+            self.listeners.let_go(effect.id, partial(self._send_now, effect))
+        else:
+            self._send_now(effect)
+
+    def _send_now(self, effect: e.SendSignal) -> None:
         try:
             children.send_signal(effect.pid, effect.signum, effect.whole_group)
         except OSError as why:
             name = signal.Signals(effect.signum).name if effect.signum in signal.valid_signals() else effect.signum
             reason = f"cannot send {name} to pid {effect.pid}: {why.strerror}"
             self.mainlog.critical(f"unknown problem killing {effect.id.process} ({effect.pid}): {reason}")
-            self._inbox.append(i.ForProcess(effect.id, i.SignalFailed(effect.signum, reason)))
+            self.tell(effect.id, i.SignalFailed(effect.signum, reason))
 
     def _spawn_some(self) -> None:
         """Spawn what waits, for as long as this turn of the loop may take; the rest follows in later turns."""
@@ -163,8 +187,16 @@ class Runtime:
         """A process is gone and its output is in."""
         self.tell(id_, i.Exited(status))
 
+    def _renew(self, id_: ProcessId) -> None:
+        """End a process that is wanted up, and start it again."""
+        member = self.overseer.member(id_)
+        if member is not None and member.process.wanted is Wanted.UP and not member.leaving:
+            self.tell(id_, i.RestartAsked())
+
     def child_event(self, event: ChildEvent) -> None:
         """The kernel told something about a child."""
+        if event.kind == "exited":
+            self.mainlog.debug("received SIGCHLD indicating a child quit")
         id_ = self.lives.child_event(event)
         if event.kind == "exited":
             if id_ is None:
@@ -234,4 +266,6 @@ class Runtime:
         """Let go of everything; what still runs is left alone."""
         for timer in self._timers.values():
             timer.cancel()
+        self.listeners.close()
         self.lives.close()
+        self.sockets.close()

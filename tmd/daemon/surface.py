@@ -4,14 +4,16 @@ Everything here is called on the loop's thread and answers at once. What takes t
 Refusals are `RpcFault`. The runtime implements this; handlers and extensions see nothing else.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
 from tmd.config.plan import Plan
 from tmd.config.settings import GroupSpec, ProcessSpec, ServerSpec, Settings
+from tmd.posix.succession import Succession
 from tmd.wire.faults import Fault, RpcFault
+from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 from tmd.wire.states import DaemonState, ProcessState
 
@@ -64,7 +66,8 @@ class Result(msgspec.Struct, frozen=True):
 
     id: ProcessId
     fault: Fault = Fault.SUCCESS
-    detail: str = ""
+    detail: str | None = None
+    """what the fault's text says after its name; None: the name of the process"""
 
 
 class ProcessView(msgspec.Struct, frozen=True):
@@ -93,6 +96,38 @@ class GroupView(msgspec.Struct, frozen=True):
 
     spec: GroupSpec
     processes: tuple[ProcessId, ...]
+
+
+class ListenerView(msgspec.Struct, frozen=True):
+    """One process of a pool. `state`: ACKNOWLEDGED, READY, BUSY or UNKNOWN, `-` when it does not run."""
+
+    id: ProcessId
+    state: str
+    for_s: float
+    """how long it has been in this state"""
+
+
+class PoolView(msgspec.Struct, frozen=True):
+    """One pool of event listeners. The counts are since the pool was added."""
+
+    name: str
+    events: tuple[str, ...]
+    buffer_size: int
+    waiting: int
+    """events in the buffer now"""
+    delivered: int
+    """accepted by a listener"""
+    rejected: int
+    """answers that rejected an event, which was then offered again"""
+    redelivered: int
+    """events given again because a listener ended or was stuck"""
+    dropped: int
+    """events nobody will ever get"""
+    listeners: tuple[ListenerView, ...]
+
+
+class StartRefused(Exception):
+    """The floor above cannot serve: a listener or an extension does not come up. The text is for the operator."""
 
 
 class DaemonSurface(Protocol):
@@ -152,6 +187,15 @@ class DaemonSurface(Protocol):
     def remote_event(self, kind: str, data: str) -> None:
         """Publish `RemoteCommunicated`."""
 
+    def emit(self, name: str, payload: str) -> None:
+        """Publish `EventEmitted`: an extension's event for the listeners that subscribed to its type or to EVENT."""
+
+    def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
+        """Call back with (name, payload) of every event, but for TICKs, as it happens; returns what ends that."""
+
+    def pools(self) -> Sequence[PoolView]:
+        """Return the pools of event listeners, by name."""
+
     def clear_logs(self, ids: Sequence[ProcessId]) -> Operation[list[Result]]:
         """Empty the logs of processes, running or not."""
 
@@ -160,6 +204,9 @@ class DaemonSurface(Protocol):
 
     def main_logfile(self) -> str | None:
         """Return the path of the daemon's own log, None when it has no file."""
+
+    def follow(self, path: str, wake: Callable[[], None]) -> Succession:
+        """Return which files follow one another at the path of a log; `wake` is called at each. To be closed."""
 
     # Configuration.
 
@@ -181,6 +228,19 @@ class DaemonSurface(Protocol):
     def remove_group(self, name: str) -> None:
         """Remove an active group whose processes are all at rest. STILL_RUNNING, BAD_NAME."""
 
+    def read_program(self, group: str, name: str, options: Mapping[str, str]) -> Sequence[ProcessSpec]:
+        """Return what `add_program` would add, and add nothing. INCORRECT_PARAMETERS with all problems."""
+
+    def add_program(self, group: str, name: str, options: Mapping[str, str]) -> Sequence[ProcessId]:
+        """Add a program to a group, which is made if there is none, and start it if it is to start on its own.
+
+        `options` are those of a program's section, as text. It stays over rereads and updates, until it is removed or
+        the daemon restarts. BAD_NAME if the group has such a process already; INCORRECT_PARAMETERS with all problems.
+        """
+
+    def remove_process(self, id: ProcessId) -> None:  # noqa: A002
+        """Remove a process that was added at run time and is at rest. BAD_NAME, STILL_RUNNING, FAILED if configured."""
+
     def shutdown(self) -> None:
         """Stop everything in order and end."""
 
@@ -192,6 +252,9 @@ class DaemonSurface(Protocol):
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back on the loop after a delay; returns a function that cancels."""
 
+    def post(self, callback: Callable[[], None]) -> None:
+        """Call back on the loop in its next turn. The one thing here that may be called from any thread."""
+
     def in_worker(self, work: Callable[[], T]) -> Operation[T]:
         """Run something that may block on a worker thread. An OSError or RpcFault it raises becomes a fault."""
 
@@ -200,6 +263,9 @@ class DaemonSurface(Protocol):
 
     def log_error(self, text: str) -> None:
         """Write an ERRO line, for a handler that raised what it should not."""
+
+    def log(self, level: Level, text: str) -> None:
+        """Write a line to the daemon's log, for an extension."""
 
     def figures(self) -> dict[str, Any]:
         """Return the daemon's own counters (wake-ups, loop errors, dropped log bytes...)."""

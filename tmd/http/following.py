@@ -6,15 +6,19 @@ a log under its feet:
 - *truncated*: same file, shorter. Said with a line of its own, then on from the start.
 - *rotated*: the name now means another file. The rest of the old file is read first; which file came next is found
   by looking where the old one went (`log.2` was followed by `log.1`), so that none is skipped when several rotations
-  fall between two looks. One look is let pass before going on, because the writer may be in the middle of it.
+  fall between two looks, or one into the middle of a look. One look is let pass before going on, because the writer
+  may not be done. If the old file is gone for good, it goes on with the oldest that is left of those after it. The
+  drain tells what it rotates itself: then nothing has to be looked for, and nothing can be missed.
 - *cut*: at rotation the writer moves an unfinished last line to the new file. What was already told of that line is
   skipped there.
 """
 
 import os
 import stat
+from collections.abc import Iterator
 
 from tmd.http.log_files import open_log
+from tmd.posix.succession import Succession
 
 TRUNCATED = b"==> File truncated <==\n"
 FIRST_BYTES = 1024
@@ -22,25 +26,39 @@ FIRST_BYTES = 1024
 CHUNK_BYTES = 64 * 1024
 MAX_GENERATIONS = 1000
 """rotated files looked at to find the one that came next"""
+MISSING_GENERATIONS = 1
+"""numbers without a file: in the middle of a rotation there is one"""
+ATTEMPTS = 5
+"""how often the files may change places while the next one is looked for, until the next look"""
 
 
 class FollowedFile:
     """Follows `path`, which must be a regular file now; raises OSError otherwise."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, succession: Succession | None = None) -> None:
         self.path = path
+        self._succession = succession
         self._fd, size = open_log(path)
         status = os.fstat(self._fd)
         self._inode = (status.st_dev, status.st_ino)
         self.modified = status.st_mtime
         self._position = max(0, size - FIRST_BYTES)
         self._moved = False
+        self.restless = False
+        """the name meant another file at the last look: it is worth looking again soon"""
 
     def close(self) -> None:
         """Give the descriptor back; idempotent."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+            if self._succession is not None:
+                self._succession.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._fd < 0
 
     @property
     def unread(self) -> int:
@@ -55,6 +73,8 @@ class FollowedFile:
     def read(self) -> bytes:
         """Return what comes next, at most `CHUNK_BYTES`; empty when there is nothing yet."""
         data = os.pread(self._fd, CHUNK_BYTES, self._position)
+        while not data and self._succeed():
+            data = os.pread(self._fd, CHUNK_BYTES, self._position)
         self._position += len(data)
         return data
 
@@ -63,12 +83,11 @@ class FollowedFile:
 
         Returns what is to be told about it, None when nothing has happened and there is nothing to read.
         """
-        inode = self._inode if named is None else (named.st_dev, named.st_ino)
-        if named is not None and inode != self._inode and (named.st_size == 0 or not stat.S_ISREG(named.st_mode)):
-            inode = self._inode  # an empty new file: the writer may not be done with the old one
-        if inode == self._inode:
+        replaced = named is not None and (named.st_dev, named.st_ino) != self._inode
+        self.restless = named is not None and replaced and not self._may_go_on_here(named)
+        if not self.restless:
             self._moved = False
-            if named is not None and named.st_size == self._position:
+            if named is not None and not replaced and named.st_size == self._position:
                 return None
             if os.fstat(self._fd).st_size >= self._position:
                 return b""
@@ -81,27 +100,87 @@ class FollowedFile:
             self._moved = True
         return b""
 
+    def _may_go_on_here(self, named: os.stat_result) -> bool:
+        """Tell whether the writer may not be done with the present file, although the name means another one.
+
+        As long as nothing was written to the new one, that is, unless others were begun in between.
+        """
+        if named.st_size and stat.S_ISREG(named.st_mode):
+            return False
+        ours = self._find()
+        return self._oldest_left() == self.path if ours is None else ours == 1
+
     def _go_on(self, *, told_too_much: int) -> None:
         """Change over to the file that came next; what was told of its beginning already is skipped."""
-        try:
-            fd, size = open_log(self._successor())
-        except OSError:
+        for _ in range(ATTEMPTS):
+            ours = self._find()
+            newer = self._oldest_left() if ours is None else self._named(ours - 1)
+            try:
+                fd, _ = open_log(newer)
+            except OSError:
+                return  # it is not there yet
+            status = os.fstat(fd)
+            inode = (status.st_dev, status.st_ino)
+            if self._is_at(newer, inode) if ours is None else self._is_at(self._named(ours), self._inode):
+                break
+            os.close(fd)  # they changed places meanwhile: this may be any
+        else:
             return
-        os.close(self._fd)
+        self._change_to(fd, inode, told_too_much)
+        self._moved = ours is not None and ours > 2  # older than the last one: nobody writes there any more
+        if self._succession is not None:
+            self._succession.skip_to(inode)
+
+    def _succeed(self) -> bool:
+        """Change over to the next file if the writer has told which one it is: then it is done with this one."""
+        fd = None if self._succession is None else self._succession.take(self._inode)
+        if fd is None:
+            return False
         status = os.fstat(fd)
-        self._fd, self._inode = fd, (status.st_dev, status.st_ino)
-        self._position = told_too_much if told_too_much <= size else 0
+        self._change_to(fd, (status.st_dev, status.st_ino), self._position - os.fstat(self._fd).st_size)
+        return True
+
+    def _change_to(self, fd: int, inode: tuple[int, int], told_too_much: int) -> None:
+        os.close(self._fd)
+        self._fd, self._inode = fd, inode
+        self._position = told_too_much if 0 <= told_too_much <= os.fstat(fd).st_size else 0
         self._moved = False
 
-    def _successor(self) -> str:
-        newer = self.path
+    def _named(self, generation: int) -> str:
+        return f"{self.path}.{generation}" if generation else self.path
+
+    def _generations(self) -> Iterator[tuple[int, os.stat_result]]:
+        missing = 0
         for generation in range(1, MAX_GENERATIONS):
-            older = f"{self.path}.{generation}"
             try:
-                status = os.stat(older)
+                yield generation, os.stat(self._named(generation))
             except OSError:
-                break
+                missing += 1
+                if missing > MISSING_GENERATIONS:
+                    return
+
+    def _find(self) -> int | None:
+        """Return the number that the present file has now, None when it has none."""
+        for generation, status in self._generations():
             if (status.st_dev, status.st_ino) == self._inode:
-                return newer
-            newer = older
-        return self.path
+                return generation
+        return None
+
+    def _oldest_left(self) -> str:
+        """Return the oldest file that was written after the present one, which has no number (any more)."""
+        oldest = self.path
+        ours = os.fstat(self._fd)
+        if not ours.st_nlink:
+            for generation, status in self._generations():
+                if status.st_mtime_ns < ours.st_mtime_ns:
+                    break
+                oldest = self._named(generation)
+        return oldest
+
+    @staticmethod
+    def _is_at(path: str, inode: tuple[int, int]) -> bool:
+        try:
+            status = os.stat(path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == inode

@@ -1,13 +1,22 @@
-"""All listeners of the daemon: opened together or not at all, drained together, unix sockets removed at the end."""
+"""All listeners of the daemon: opened together or not at all, drained together, unix sockets removed at the end.
+
+They share one table of methods, extensions included. Extensions are loaded when all sockets are ours and before the
+first request is taken; where nothing listens, none is loaded.
+"""
 
 import socket
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from tmd.config.settings import ServerSpec
 from tmd.daemon.surface import DaemonSurface
 from tmd.http.server import HttpServer
+from tmd.http.site import make_rpc
 from tmd.posix.loop import Loop
 from tmd.posix.sockets import identify, listen_inet, listen_unix, unlink_if_ours
+
+if TYPE_CHECKING:
+    from tmd.http.extensions import Extensions
 
 
 class Listeners:
@@ -16,15 +25,28 @@ class Listeners:
     def __init__(self, loop: Loop, specs: Sequence[ServerSpec], daemon: DaemonSurface) -> None:
         self._servers: list[HttpServer] = []
         self._paths: dict[str, tuple[int, int] | None] = {}
+        self._extensions: Extensions | None = None
+        rpc = make_rpc(daemon)
+        sockets: list[socket.socket] = []
         try:
             for spec in specs:
-                self._servers.append(HttpServer(loop, self._listen(spec), spec, daemon))
+                sockets.append(self._listen(spec))
+            if specs and daemon.settings.rpcinterfaces:
+                from tmd.http.extensions import load_extensions  # noqa: PLC0415 - most daemons have none
+
+                self._extensions = load_extensions(daemon, rpc)
+            for spec in specs:
+                self._servers.append(HttpServer(loop, sockets.pop(0), spec, daemon, rpc))
         except BaseException:
+            for left in sockets:
+                left.close()
             self.close()
             raise
 
     def drain(self, deadline_s: float, done: Callable[[], None]) -> None:
         """Take no more connections, let replies go out, then call `done` once."""
+        if self._extensions is not None:
+            self._extensions.abandon()
         waiting = len(self._servers)
         if not waiting:
             done()
@@ -41,6 +63,8 @@ class Listeners:
 
     def close(self) -> None:
         """Close everything and remove the unix sockets that are still ours."""
+        if self._extensions is not None:
+            self._extensions.close()
         for server in self._servers:
             server.close()
         self._servers.clear()
@@ -58,5 +82,8 @@ class Listeners:
 
 
 def open_servers(loop: Loop, specs: Sequence[ServerSpec], daemon: DaemonSurface) -> Listeners:
-    """Open all listeners; raises `SocketInUse` or OSError with none left open."""
+    """Open all listeners and load all extensions.
+
+    Raises `SocketInUse`, OSError or `StartRefused` with nothing left open.
+    """
     return Listeners(loop, specs, daemon)

@@ -67,7 +67,7 @@ def in_states(views: Sequence[ProcessView], states: Container[ProcessState]) -> 
 
 def fault_of(result: Result, name: str) -> RpcFault:
     """Return the fault of a result that is one; `name`: as the caller gave it."""
-    detail = name if result.fault in _SAID_WITH_NAME else result.detail or name
+    detail = name if result.detail is None or result.fault in _SAID_WITH_NAME else result.detail
     return RpcFault(result.fault, shorten(detail))
 
 

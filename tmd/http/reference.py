@@ -7,7 +7,8 @@ from tmd.wire.structs import STRUCTS
 _INTRODUCTION = """# RPC methods
 
 XML-RPC by POST to `/RPC2`, over the unix socket or TCP. Methods of `supervisor.` and `system.` are those of
-Supervisor 4.3; methods of `taskmaster.` are our own. This page is made from the table in `tmd/wire/methods.py`.
+Supervisor 4.3, but for `system.getProduct`; methods of `taskmaster.` are our own. [Extensions](../extensions.md) add
+theirs. This page is made from the table in `tmd/wire/methods.py`.
 
 Access *read* changes nothing; *control* does. A method that *waits* may answer later than at once; hanging up
 abandons the answer, not what was asked for.

@@ -1,7 +1,8 @@
 """XML-RPC calls: from a method's name and values to an answer, now or later.
 
-A method is looked up in the table and nowhere else; a name that is not in it reaches nothing. Arguments are counted
-and typed by the table before a handler sees them. What the handlers do is not known here.
+A method is looked up in the table and among those that extensions brought, and nowhere else; any other name reaches
+nothing. Arguments of the table's methods are counted and typed before a handler sees them; those of an extension are
+its own business. What the handlers do is not known here.
 """
 
 import traceback
@@ -36,6 +37,16 @@ class Pending(NamedTuple):
         return self.convert(self.operation.value)
 
 
+class Foreign(NamedTuple):
+    """A method that an extension brought: how it is called, and what it says of itself."""
+
+    call: Callable[[Sequence[Any]], Any]
+    """takes the arguments as they came; returns a value or a `Pending`; raises what it likes"""
+    help: str
+    signature: list[str] | None
+    """result type, then parameter types; None when it does not say"""
+
+
 class NilForText(Exception):
     """A nil where a name belongs: Supervisor answers that with HTTP 500, not with a fault."""
 
@@ -65,6 +76,9 @@ def _typed(param: Param, value: Any) -> Any:
                 return bool(value)
         case "array":
             if isinstance(value, list):
+                return value
+        case "struct":
+            if isinstance(value, dict):
                 return value
     raise RpcFault(Fault.INCORRECT_PARAMETERS)
 
@@ -96,14 +110,33 @@ def _refuse() -> NoReturn:
 
 
 class Rpc:
-    """Answers calls. `handlers` has exactly the methods of the table."""
+    """Answers calls. `handlers` has exactly the methods of the table; extensions add theirs, or replace some."""
 
     def __init__(self, daemon: DaemonSurface, handlers: Mapping[str, Handler]) -> None:
         self._daemon = daemon
         self._handlers = handlers
+        self._foreign: dict[str, Foreign] = {}
+
+    def add(self, methods: Mapping[str, Foreign]) -> None:
+        """Add methods by their full names; they go before those of the table."""
+        self._foreign.update(methods)
+
+    def names(self) -> list[str]:
+        """Return the names of all methods, sorted."""
+        return sorted({*METHODS, *self._foreign})
+
+    def described(self, name: str) -> Foreign | Method:
+        """Return what has the help and the signature of a method. SIGNATURE_UNSUPPORTED."""
+        method = self._foreign.get(name) or METHODS.get(name)
+        if method is None:
+            raise RpcFault(Fault.SIGNATURE_UNSUPPORTED)
+        return method
 
     def call(self, name: str, params: Sequence[Any]) -> Any:
-        """Return the value of a call or a `Pending`; raises `RpcFault`."""
+        """Return the value of a call or a `Pending`; raises `RpcFault`, and an extension's method anything."""
+        foreign = self._foreign.get(name)
+        if foreign is not None:
+            return foreign.call(params)
         method = METHODS.get(name)
         handler = self._handlers.get(name)
         if method is None or handler is None:

@@ -17,6 +17,7 @@ from tmd.http.connection import Connection
 from tmd.http.exchange import HttpExchange
 from tmd.http.protocol import Head
 from tmd.http.replies import HeadWriter, Reply
+from tmd.http.rpc import Rpc
 from tmd.http.site import Site
 from tmd.posix.loop import Loop, Timer
 
@@ -33,7 +34,9 @@ _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 class HttpServer:
     """Serves one listening socket, which it owns from now on; what is at the socket's path is not its business."""
 
-    def __init__(self, loop: Loop, listening_socket: socket.socket, spec: ServerSpec, daemon: DaemonSurface) -> None:
+    def __init__(
+        self, loop: Loop, listening_socket: socket.socket, spec: ServerSpec, daemon: DaemonSurface, rpc: Rpc
+    ) -> None:
         self.spec = spec
         self.head_writer = HeadWriter()
         self._loop = loop
@@ -41,7 +44,7 @@ class HttpServer:
         self._listener.setblocking(False)
         self._fd = listening_socket.fileno()
         self._cap = MAX_UNIX if spec.family == "unix" else MAX_TCP
-        self._site = Site(spec, daemon, socket.gethostname())
+        self._site = Site(spec, daemon, socket.gethostname(), rpc)
         # In the order in which they were last used: a dict keeps it, and moving to the end is delete and insert.
         self._connections: dict[Connection, None] = {}
         self._reserve = self._open_reserve()

@@ -16,20 +16,20 @@ from tmd.http.web import Pages
 
 
 def make_rpc(daemon: DaemonSurface) -> Rpc:
-    """Return all methods, ready to be called."""
+    """Return all methods of the table, ready to be called."""
     handlers: dict[str, Handler] = {**supervisor_handlers(daemon), **taskmaster_handlers(daemon)}
     rpc = Rpc(daemon, handlers)
-    handlers.update(system_handlers(daemon, rpc.call))
+    handlers.update(system_handlers(daemon, rpc))
     return rpc
 
 
 class Site:
-    """Gate and routes of one listener."""
+    """Gate and routes of one listener; the methods are the same for all of them."""
 
-    def __init__(self, spec: ServerSpec, daemon: DaemonSurface, hostname: str) -> None:
+    def __init__(self, spec: ServerSpec, daemon: DaemonSurface, hostname: str, rpc: Rpc) -> None:
         self._daemon = daemon
         self._gate = Gate(spec, hostname)
-        self._rpc = make_rpc(daemon)
+        self._rpc = rpc
         self._pages = Pages(daemon)
         self.followers = Followers(daemon)
 

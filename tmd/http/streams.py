@@ -1,8 +1,8 @@
 """Logs as endless replies: `/logtail/<name>[/stdout or /stderr]` and `/mainlogtail`.
 
 First the last 1024 bytes, then what comes, as it is. The files are looked at every `EVERY_S` seconds for as long as
-somebody follows, and not at all otherwise. A follower is sent only as much as its connection takes; the rest waits
-in the file. One that takes nothing for a while and is far behind is dropped.
+somebody follows (more often while they are rotated), and not at all otherwise. A follower is sent only as much as its
+connection takes; the rest waits in the file. One that takes nothing for a while and is far behind is dropped.
 """
 
 import os
@@ -16,6 +16,8 @@ from tmd.wire.names import ProcessId, split_namespec
 
 EVERY_S = 0.08
 """between two looks at a followed file"""
+SOON_S = 0.01
+"""the same while one is being rotated"""
 FULL_BYTES = 128 * 1024
 """so much unsent, and no more is read for a follower"""
 CHUNKS_AT_ONCE = 16
@@ -67,14 +69,15 @@ class Followers:
             exchange.reply(reply)
             return
         try:
-            file = FollowedFile(path) if path else None
+            follower = _Follower(path, self._daemon) if path else None
         except OSError:
-            file = None
-        if file is None:
+            follower = None
+        if follower is None:
             exchange.reply(error(404))
             return
-        stream = exchange.stream("text/plain;charset=utf-8", (("Last-Modified", http_date(file.modified)), *headers))
-        follower = _Follower(file, stream, self._daemon.call_later)
+        modified = http_date(follower.file.modified)
+        stream = exchange.stream("text/plain;charset=utf-8", (("Last-Modified", modified), *headers))
+        follower.stream = stream
         stream.on_room = follower.pump
         stream.on_gone = lambda: self._forget(follower)
         self._followers.add(follower)
@@ -98,17 +101,24 @@ class Followers:
             if path not in named:
                 named[path] = _stat(path)
             follower.look(named[path])
+        if any(follower.file.restless and not follower.stream.backlog for follower in self._followers):
+            self._cancel()
+            self._cancel = self._daemon.call_later(SOON_S, self._look)
 
 
 class _Follower:
-    """One stream and its file."""
+    """One file and its stream, which is set before anything else is asked of it. OSError without such a file."""
 
-    def __init__(
-        self, file: FollowedFile, stream: Stream, call_later: Callable[[float, Callable[[], None]], object]
-    ) -> None:
-        self.file = file
-        self.stream = stream
-        self._call_later = call_later
+    stream: Stream
+
+    def __init__(self, path: str, daemon: DaemonSurface) -> None:
+        self._call_later = daemon.call_later
+        succession = daemon.follow(path, self.pump)
+        try:
+            self.file = FollowedFile(path, succession)
+        except OSError:
+            succession.close()
+            raise
 
     def look(self, named: os.stat_result | None) -> None:
         """Find out what happened to the file, and send on."""
@@ -129,7 +139,7 @@ class _Follower:
     def pump(self) -> None:
         """Send what there is, as far as the connection takes it; leave room for others after some."""
         for _ in range(CHUNKS_AT_ONCE):
-            if self.stream.backlog >= FULL_BYTES:
+            if self.file.closed or self.stream.backlog >= FULL_BYTES:
                 return
             try:
                 data = self.file.read()

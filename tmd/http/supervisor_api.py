@@ -220,7 +220,12 @@ class SupervisorApi:
         if not isinstance(chars, str | bytes):
             raise RpcFault(Fault.INCORRECT_PARAMETERS, shorten(str(chars)))
         view = find_process(self._daemon, name)
-        self._daemon.send_stdin(view.id, chars.encode() if isinstance(chars, str) else chars)
+        try:
+            self._daemon.send_stdin(view.id, chars.encode() if isinstance(chars, str) else chars)
+        except RpcFault as fault:
+            if fault.code in (Fault.NOT_RUNNING, Fault.NO_FILE):
+                raise RpcFault(fault.code, shorten(name)) from None
+            raise
         return True
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import tmd
 from tmd.daemon.surface import DaemonSurface, Operation
 from tmd.http.encode import Rendered, encode_array, encode_value
-from tmd.http.rpc import Handler, NilForText, Pending
+from tmd.http.rpc import Handler, NilForText, Pending, Rpc
 from tmd.wire.faults import Fault, RpcFault
-from tmd.wire.methods import METHODS, Method
 
 MAX_CALLS = 1000
 MAX_RESULT_BYTES = 32 * 1024 * 1024
@@ -21,21 +21,22 @@ SLICE_S = 0.005
 Caller = Callable[[str, list[Any]], Any]
 
 
-def system_handlers(daemon: DaemonSurface, call: Caller) -> Mapping[str, Handler]:
-    """Return the handlers; `call` makes one call, as `Rpc.call`."""
+def system_handlers(daemon: DaemonSurface, rpc: Rpc) -> Mapping[str, Handler]:
+    """Return the handlers; `rpc` is what they tell of, and what makes the calls of a multicall."""
     return {
-        "system.listMethods": lambda: list(METHODS),
-        "system.methodHelp": lambda name: _method(name).help,
-        "system.methodSignature": lambda name: _method(name).signature,
-        "system.multicall": lambda calls: Multicall(daemon, call, calls).begin(),
+        "system.listMethods": rpc.names,
+        "system.methodHelp": lambda name: rpc.described(name).help,
+        "system.methodSignature": lambda name: _signature(rpc, name),
+        "system.multicall": lambda calls: Multicall(daemon, rpc.call, calls).begin(),
+        "system.getProduct": lambda: {"name": "taskmaster", "version": tmd.__version__},
     }
 
 
-def _method(name: str) -> Method:
-    method = METHODS.get(name)
-    if method is None:
+def _signature(rpc: Rpc, name: str) -> list[str]:
+    signature = rpc.described(name).signature
+    if signature is None:
         raise RpcFault(Fault.SIGNATURE_UNSUPPORTED)
-    return method
+    return signature
 
 
 class Multicall:

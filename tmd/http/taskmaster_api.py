@@ -5,12 +5,13 @@ from typing import Any
 
 import tmd
 from tmd.config.plan import GroupChange, Plan
-from tmd.daemon.surface import DaemonSurface, GroupView, Operation, Result
-from tmd.http.lookup import find, members, status_array
+from tmd.daemon.surface import DaemonSurface, GroupView, Operation, PoolView, Result
+from tmd.http.lookup import find, find_process, members, status_array
 from tmd.http.rpc import Handler, Pending, shorten
 from tmd.http.supervisor_api import plan_names
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.names import ProcessId, split_namespec
+from tmd.wire.structs import capped_int
 
 
 def taskmaster_handlers(daemon: DaemonSurface) -> Mapping[str, Handler]:
@@ -23,10 +24,30 @@ def taskmaster_handlers(daemon: DaemonSurface) -> Mapping[str, Handler]:
             "config": daemon.config_path,
         },
         "taskmaster.getFigures": daemon.figures,
+        "taskmaster.getEventPools": lambda: [_pool_struct(pool) for pool in daemon.pools()],
         "taskmaster.reread": lambda path: plan_names(daemon.reread(path or None)),
         "taskmaster.update": lambda names: Pending(daemon.update(_texts(names)), plan_struct),
         "taskmaster.reload": lambda: Pending(daemon.reload(), _reload_struct),
+        "taskmaster.addProgram": lambda group, name, options: add_program(daemon, group, name, options),
+        "taskmaster.removeProcess": lambda name: remove_process(daemon, name),
         "taskmaster.restartProcesses": lambda names, wait: restart_processes(daemon, _texts(names), wait),
+    }
+
+
+def _pool_struct(pool: PoolView) -> dict[str, Any]:
+    return {
+        "name": pool.name,
+        "events": list(pool.events),
+        "buffer_size": capped_int(pool.buffer_size),
+        "waiting": capped_int(pool.waiting),
+        "delivered": capped_int(pool.delivered),
+        "rejected": capped_int(pool.rejected),
+        "redelivered": capped_int(pool.redelivered),
+        "dropped": capped_int(pool.dropped),
+        "listeners": [
+            {"name": listener.id.namespec, "state": listener.state, "for_s": capped_int(listener.for_s)}
+            for listener in pool.listeners
+        ],
     }
 
 
@@ -68,6 +89,27 @@ def restart_processes(daemon: DaemonSurface, names: Sequence[str], wait: bool) -
             ids.update(dict.fromkeys(view.id for view in views))
     operation: Operation[list[Result]] = daemon.restart_processes(list(ids), wait=wait)
     return Pending(operation, lambda results: status_array([*unknown, *results]))
+
+
+def add_program(daemon: DaemonSurface, group: str, name: str, options: Mapping[Any, Any]) -> list[str]:
+    """Answer addProgram."""
+    ids = daemon.add_program(group, name, {str(key): option_text(value) for key, value in options.items()})
+    return [id_.namespec for id_ in ids]
+
+
+def option_text(value: Any) -> str:
+    """Return an option's value as a file would have it. INCORRECT_PARAMETERS for what is no single value."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise RpcFault(Fault.INCORRECT_PARAMETERS, f"an option must be one value, got {shorten(str(value))}")
+
+
+def remove_process(daemon: DaemonSurface, name: str) -> bool:
+    """Answer removeProcess."""
+    daemon.remove_process(find_process(daemon, name).id)
+    return True
 
 
 def _views(daemon: DaemonSurface, name: str) -> Sequence[Any]:

@@ -20,6 +20,7 @@ from tmd.posix.losses import Losses
 from tmd.posix.outlet import Outlet
 from tmd.posix.outlets import Outlets
 from tmd.posix.pump import Pump
+from tmd.posix.succession import Succession
 from tmd.posix.syslog import LOCAL_SOCKET, SyslogLink
 
 __all__ = ["Drain", "Figures", "LogTarget", "Sinks", "Transform", "Transformed"]
@@ -148,6 +149,16 @@ class Drain:
     def reopen(self) -> None:
         """Go to what is at the paths now."""
         self._post(self._reopen)
+
+    def follow(self, target: LogTarget, wake: Callable[[], None]) -> Succession:
+        """Return which files follow one another at a path, for one who reads there; `wake` is posted at each."""
+        reader = Succession(functools.partial(self._tell, wake), self._unfollow)
+        self._post(functools.partial(self._outlets.follow, target, reader))
+        return reader
+
+    def _unfollow(self, reader: Succession) -> None:
+        if not self._post(functools.partial(self._outlets.unfollow, reader)):
+            reader.end()
 
     def stop(self, timeout_s: float) -> None:
         """Move what is there, write what is queued, and end; after `timeout_s` without what is in trouble."""

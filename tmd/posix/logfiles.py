@@ -15,6 +15,7 @@ import stat
 
 from tmd.posix import rotation
 from tmd.posix.rotation import LINE_BYTES
+from tmd.posix.succession import Identity, Succession
 
 LOOK_EVERY_S = 0.25
 """how often the path is compared with the open file while there is writing"""
@@ -46,6 +47,8 @@ class LogFile:
         self.splices = True
         """the kernel may move bytes from a pipe to it by itself"""
         self.trouble_rotating = ""
+        self.readers: list[Succession] = []
+        """who wants to know which file follows"""
         self._path = ""
         self._identity: tuple[int, int] = (0, 0)
         self._look_at = 0.0
@@ -213,7 +216,7 @@ class LogFile:
             return
         if self._is_at(self.target.path):
             return
-        old = self.fd
+        old, before = self.fd, self._identity
         try:
             self._open(now)
         except OSError:
@@ -223,6 +226,7 @@ class LogFile:
                 self.close()
                 raise
             return  # it was moved with its directory: what is written is not lost, so write on
+        self._tell_readers(before)
         os.close(old)
 
     def _is_at(self, path: str) -> bool:
@@ -255,7 +259,8 @@ class LogFile:
                 if size < self.target.maxbytes + LINE_BYTES:
                     return
                 cut = size
-            fd = rotation.rotate(self.fd, self._path, self.target.backups, cut, self.target.mode)
+            backups, mode = self.target.backups, self.target.mode
+            fd = rotation.rotate(self.fd, self._path, backups, cut, mode, spare=bool(self.readers))
         except OSError as error:
             # The file grows beyond its limit, which is better than losing what is written.
             self.trouble_rotating = f"cannot rotate: {error.strerror or error}"
@@ -266,7 +271,13 @@ class LogFile:
             os.close(self.fd)
             self.fd = fd
             found = os.fstat(fd)
-            self._identity = (found.st_dev, found.st_ino)
+            before, self._identity = self._identity, (found.st_dev, found.st_ino)
+            self._tell_readers(before)
+
+    def _tell_readers(self, before: Identity) -> None:
+        if self.rotates:
+            for reader in self.readers:
+                reader.add(before, self.fd, self.target.maxbytes)
 
 
 def is_device_path(path: str) -> bool:

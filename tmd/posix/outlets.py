@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from tmd.posix.logfiles import LogTarget, is_device_path
 from tmd.posix.loop import Loop
 from tmd.posix.outlet import Outlet, Verdict, clear_unopened
+from tmd.posix.succession import Succession
 
 
 class Outlets:
@@ -22,6 +23,7 @@ class Outlets:
         self._resume = resume
         self._by_path: dict[str, Outlet] = {}
         self._by_target: dict[LogTarget, Outlet] = {}
+        self._readers: dict[str, list[Succession]] = {}
         self._gone_written = 0
         self._gone_dropped = 0
 
@@ -40,6 +42,7 @@ class Outlets:
             outlet = self._by_path.get(path)
             if outlet is None:
                 outlet = self._by_path[path] = Outlet(target, self._loop, self._report, self._resume)
+                outlet.file.readers = self._readers.get(path, [])
             self._by_target[target] = outlet
         if outlet.target != target:
             outlet.file.adopt(target)
@@ -75,11 +78,31 @@ class Outlets:
         else:
             outlet.clear()
 
+    def follow(self, target: LogTarget, reader: Succession) -> None:
+        """Tell a reader from now on which file follows which at a path, whoever writes there."""
+        path = _real(target)
+        readers = self._readers.setdefault(path, [])
+        readers.append(reader)
+        if outlet := self._by_path.get(path):
+            outlet.file.readers = readers
+
+    def unfollow(self, reader: Succession) -> None:
+        """Tell a reader nothing any more."""
+        for path, readers in list(self._readers.items()):
+            if reader in readers:
+                readers.remove(reader)
+                if not readers:
+                    del self._readers[path]
+        reader.end()
+
     def close(self) -> None:
         """Close all; what is still queued is counted as lost."""
         for outlet in self:
             outlet.give_up()
             outlet.close()
+        for readers in self._readers.values():
+            for reader in readers:
+                reader.end()
 
     def totals(self) -> tuple[dict[str, int], dict[str, int], int, int]:
         """Return bytes written and dropped by path of what is open, and ever; from any thread."""

@@ -20,16 +20,17 @@ def cut_point(fd: int, size: int) -> int | None:
     return None if newline < 0 else start + newline + 1
 
 
-def rotate(fd: int, path: str, backups: int, cut: int, mode: int) -> int:
+def rotate(fd: int, path: str, backups: int, cut: int, mode: int, *, spare: bool = False) -> int:
     """Begin a new file at `path` with what `fd`, the file there now, has after `cut`; return what to write to now.
 
-    `backups` 0: the same file is emptied, and `fd` returned. Otherwise `fd` stays open and is the caller's to close.
+    `backups` 0: the same file is emptied, and `fd` returned; with `spare` it is replaced, for somebody who still reads
+    it. Otherwise `fd` stays open and is the caller's to close.
     An OSError means that `fd` is still the one to write to and nothing was lost: the new file is made beside the old
     one first, so that what can fail fails before anything is renamed.
     """
     before = os.fstat(fd)
     tail = os.pread(fd, before.st_size - cut, cut)
-    if backups <= 0:
+    if backups <= 0 and not spare:
         _write_all(fd, tail, 0)
         os.ftruncate(fd, len(tail))
         return fd
@@ -42,7 +43,8 @@ def rotate(fd: int, path: str, backups: int, cut: int, mode: int) -> int:
             # A full disk must not keep the oldest file from going: the line is torn, its beginning stays where it is.
             os.ftruncate(new_fd, 0)
             cut = before.st_size
-        _shift(path, backups)
+        if backups > 0:
+            _shift(path, backups)
         os.rename(new_path, path)
     except OSError:
         os.close(new_fd)

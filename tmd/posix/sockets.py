@@ -36,7 +36,7 @@ class SocketRefused(OSError):
         self.errno = code
 
 
-def listen_unix(path: str, mode: int, uid: int = -1, gid: int = -1) -> socket.socket:
+def listen_unix(path: str, mode: int, uid: int = -1, gid: int = -1, *, backlog: int = BACKLOG) -> socket.socket:
     """Return a non-blocking socket listening at `path`; -1 leaves an owner as it is.
 
     Replaces a socket nobody listens on. Raises `SocketInUse` or `SocketRefused`.
@@ -46,7 +46,7 @@ def listen_unix(path: str, mode: int, uid: int = -1, gid: int = -1) -> socket.so
         raise SocketRefused(f"'{path}'", f"the path is {size} bytes long (at most {LONGEST_PATH})")
     try:
         with _PrivateDirectory(os.path.dirname(path) or ".") as private:
-            listener = _listen_in(private, mode, uid, gid)
+            listener = _listen_in(private, mode, uid, gid, backlog)
             try:
                 _put_in_place(private, path)
             except BaseException:
@@ -79,7 +79,7 @@ def unlink_if_ours(path: str, identity: tuple[int, int]) -> bool:
     return True
 
 
-def listen_inet(host: str, port: int) -> socket.socket:
+def listen_inet(host: str, port: int, *, backlog: int = BACKLOG) -> socket.socket:
     """Return a non-blocking IPv4 socket listening at `host` ("" is all interfaces) and `port` (0 is any).
 
     Raises `SocketInUse` or `SocketRefused`. May ask the name service.
@@ -88,7 +88,7 @@ def listen_inet(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(BACKLOG)
+        listener.listen(backlog)
         listener.setblocking(False)
     except (OSError, OverflowError) as why:
         listener.close()
@@ -140,14 +140,14 @@ class _PrivateDirectory:
         os.rmdir(self.path)
 
 
-def _listen_in(private: _PrivateDirectory, mode: int, uid: int, gid: int) -> socket.socket:
+def _listen_in(private: _PrivateDirectory, mode: int, uid: int, gid: int, backlog: int) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _bind(listener, private)
         if (uid, gid) != (-1, -1):
             os.chown(private.fresh, uid, gid)
         os.chmod(private.fresh, mode)
-        listener.listen(BACKLOG)
+        listener.listen(backlog)
         listener.setblocking(False)
     except BaseException:
         listener.close()

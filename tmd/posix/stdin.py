@@ -1,19 +1,34 @@
-"""Standard input of a child: bytes are queued, bounded, and written as fast as the child reads."""
+"""Standard input of a child: bytes are queued and written as fast as the child reads.
+
+What is offered is bounded. What is delivered is not, because whoever delivers waits for one delivery to be through
+before the next.
+"""
 
 import os
+from collections import deque
+from collections.abc import Callable
 
 from tmd.posix.loop import Loop
 
+Done = Callable[[bool], object]
+
 
 class StdinWriter:
-    """The write end of a child's stdin, owned from now on. A child that does not read delays nobody."""
+    """The write end of a child's stdin, owned from now on. A child that does not read delays nobody.
 
-    def __init__(self, loop: Loop, fd: int, max_bytes: int = 1 << 20) -> None:
-        os.set_blocking(fd, False)
+    `fd` None: its stdin is no pipe of ours, and this behaves as one that the child has closed.
+    """
+
+    def __init__(self, loop: Loop, fd: int | None, max_bytes: int = 1 << 20) -> None:
+        if fd is not None:
+            os.set_blocking(fd, False)
         self._loop = loop
-        self._fd: int | None = fd
+        self._fd = fd
         self._max_bytes = max_bytes
         self._queue = bytearray()
+        self._written = 0
+        self._deliveries: deque[tuple[int, Done]] = deque()
+        """how many bytes have to be written for a delivery to be through, and whom to tell"""
 
     def offer(self, data: bytes) -> bool:
         """Take all of `data`, or nothing and return False when more than `max_bytes` would be waiting.
@@ -30,13 +45,44 @@ class StdinWriter:
             raise BrokenPipeError("cannot write to stdin: the program has closed it")
         return True
 
+    def deliver(self, data: bytes, done: Done) -> bool:
+        """Take all of `data`, however much waits. True: all of it is in the pipe, and `done` will not be called.
+
+        Otherwise `done(True)` once it is, `done(False)` when the child closes its end before; nothing any more when we
+        close ours. BrokenPipeError as with `offer`.
+        """
+        if self._fd is None:
+            raise BrokenPipeError("cannot write to stdin: it is closed")
+        idle = not self._queue
+        self._queue += data
+        if idle and not self._write():
+            raise BrokenPipeError("cannot write to stdin: the program has closed it")
+        if not self._queue:
+            return True
+        self._deliveries.append((self._written + len(self._queue), done))
+        return False
+
     def close(self) -> None:
         """Close it, dropping what was not written yet; idempotent."""
+        self._deliveries.clear()
+        self._shut()
+
+    def _shut(self) -> None:
         if self._fd is not None:
             self._loop.unwatch(self._fd)
             os.close(self._fd)
             self._fd = None
             self._queue.clear()
+
+    def _flush(self) -> None:
+        """Go on writing, the child has read something."""
+        if self._write():
+            while self._deliveries and self._deliveries[0][0] <= self._written:
+                self._deliveries.popleft()[1](True)
+            return
+        broken, self._deliveries = self._deliveries, deque()
+        for _, done in broken:
+            done(False)
 
     def _write(self) -> bool:
         """Write what goes; False when the reader is gone."""
@@ -45,12 +91,13 @@ class StdinWriter:
         try:
             while self._queue:
                 written = os.write(self._fd, self._queue)
+                self._written += written
                 del self._queue[:written]
         except BlockingIOError:
-            self._loop.watch(self._fd, writable=self._write)
+            self._loop.watch(self._fd, writable=self._flush)
             return True
         except BrokenPipeError:
-            self.close()
+            self._shut()
             return False
         self._loop.unwatch(self._fd)
         return True

@@ -13,7 +13,15 @@ from typing import NamedTuple
 
 from tmd.tree.node import Mapping, Origin, Scalar, Sequence, describe
 from tmd.tree.problems import ConfigRefused, Problem
-from tmd.tree.shape import SERVER_SECTIONS, UNSUPPORTED_SECTIONS, merge_sections, merge_shapes, shape_ini, shape_nested
+from tmd.tree.shape import (
+    FOREIGN_SECTIONS,
+    PROCESS_SECTIONS,
+    SERVER_SECTIONS,
+    merge_sections,
+    merge_shapes,
+    shape_ini,
+    shape_nested,
+)
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
 MAX_TOTAL_BYTES = 64 * 1024 * 1024
@@ -176,15 +184,18 @@ def _parse(path: str, format_wanted: str | None) -> _Parsed:
     return _Parsed(path, kind, root, read.mode, read.group, read.size)
 
 
+_LONE_SECTIONS = tuple(kind for kind in PROCESS_SECTIONS if kind != "group")
+
+
 def _says_native(parsed: _Parsed) -> bool:
     """Whether a file is in our own dialect: by its format, by its main section, or by having nothing but programs."""
     if parsed.format != "ini" or "taskmaster" in parsed.root.entries:
         return True
     headers = [header.partition(":") for header in parsed.root.entries]
-    if any(kind in UNSUPPORTED_SECTIONS and colon for kind, colon, _ in headers):
+    if any(kind in FOREIGN_SECTIONS and colon for kind, colon, _ in headers):
         return False
     others = ("include", "DEFAULT", "ctl", "supervisorctl", *SERVER_SECTIONS)
-    return any(kind == "program" if colon else kind not in others for kind, colon, _ in headers)
+    return any(kind in _LONE_SECTIONS if colon else kind not in others for kind, colon, _ in headers)
 
 
 def _same_file(one: str, other: str) -> bool:

@@ -1,19 +1,22 @@
-"""The shape of our own dialect: `taskmaster`, `programs`, `groups`, `ctl`, whatever format it was written in.
+"""The shape of our own dialect: `taskmaster`, `programs`, `groups`, `ctl`..., whatever format it was written in.
 
-An INI file says with section names what YAML says by nesting; here both become one mapping with the keys `taskmaster`,
-`programs`, `groups`, `ctl`, `servers` and `defaults`, and several files become one. What an option means is not known.
+An INI file says with section names what YAML says by nesting; here both become one mapping with the PARTS as keys,
+and several files become one. What an option means is not known.
 """
 
 from tmd.tree.node import Entry, Mapping, Origin, describe
 from tmd.tree.problems import Problem
 
-PARTS = ("taskmaster", "programs", "groups", "ctl", "servers", "defaults")
-_NAMED_PARTS = ("programs", "groups", "servers")
+_NAMED_PARTS = ("programs", "groups", "eventlisteners", "fcgi-programs", "rpcinterfaces", "ctlplugins", "servers")
 """parts that map names to mappings"""
-_WRITTEN_PARTS = ("taskmaster", "programs", "groups", "ctl")
+PARTS = ("taskmaster", "ctl", *_NAMED_PARTS, "defaults")
+_WRITTEN_PARTS = tuple(part for part in PARTS if part not in ("servers", "defaults"))
 """parts that a YAML or TOML file may have"""
 SERVER_SECTIONS = ("unix_http_server", "inet_http_server")
-UNSUPPORTED_SECTIONS = ("eventlistener", "fcgi-program", "rpcinterface", "ctlplugin")
+PROCESS_SECTIONS = ("program", "group", "eventlistener", "fcgi-program")
+"""kinds of INI section that have a name and processes; the part is the plural"""
+FOREIGN_SECTIONS = ("rpcinterface", "ctlplugin")
+"""kinds of INI section that name other people's code, in the daemon and in the client"""
 
 
 def nearest(word: str, words: tuple[str, ...]) -> str | None:
@@ -61,13 +64,10 @@ def _place(header: str, origin: Origin, problems: list[Problem]) -> tuple[str | 
         if header == "DEFAULT":
             return "defaults", None
         return (None, None) if header == "include" else ("programs", header.strip())
-    if kind in ("program", "group"):
+    if kind in PROCESS_SECTIONS or kind in FOREIGN_SECTIONS:
         return f"{kind}s", name
-    if kind in UNSUPPORTED_SECTIONS:
-        problems.append(Problem(origin, f"[{header}]", "sections of this kind are not supported by this version"))
-    else:
-        hint = did_you_mean(kind, ("program", "group", *SERVER_SECTIONS))
-        problems.append(Problem(origin, f"[{header}]", "unknown section", hint))
+    hint = did_you_mean(kind, (*PROCESS_SECTIONS, *FOREIGN_SECTIONS, *SERVER_SECTIONS))
+    problems.append(Problem(origin, f"[{header}]", "unknown section", hint))
     return None, None
 
 

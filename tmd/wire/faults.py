@@ -29,10 +29,10 @@ class Fault(IntEnum):
 class RpcFault(Exception):
     """A refused or failed call: `code` and the text that follows the fault's name.
 
-    `text` is what goes out as `faultString`: `NAME` or `NAME: detail`.
+    `text` is what goes out as `faultString`: `NAME`, or `NAME: detail` where there is one, an empty one too.
     """
 
-    def __init__(self, code: Fault, detail: str = "") -> None:
+    def __init__(self, code: Fault, detail: str | None = None) -> None:
         self.code = code
         self.detail = detail
         super().__init__(self.text)
@@ -40,4 +40,4 @@ class RpcFault(Exception):
     @property
     def text(self) -> str:
         """The `faultString`."""
-        return f"{self.code.name}: {self.detail}" if self.detail else self.code.name
+        return self.code.name if self.detail is None else f"{self.code.name}: {self.detail}"

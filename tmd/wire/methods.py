@@ -1,12 +1,13 @@
 """THE table of RPC methods: names, parameters, results, access and one paragraph each.
 
-What is not in this table cannot be called. Signatures of `supervisor.*` and `system.*` are Supervisor 4.3's;
-`taskmaster.*` is our own and kept apart. Whether a caller may call, and what a call does, is not known here.
+What is not in this table cannot be called, unless an extension brought it. Signatures of `supervisor.*` and `system.*`
+are Supervisor 4.3's, but for system.getProduct; `taskmaster.*` is our own and kept apart. Whether a caller may call,
+and what a call does, is not known here.
 """
 
 from typing import Literal, NamedTuple
 
-ParamType = Literal["string", "int", "boolean", "array"]
+ParamType = Literal["string", "int", "boolean", "array", "struct"]
 ResultType = Literal["string", "int", "boolean", "array", "struct"]
 Access = Literal["read", "control"]
 
@@ -273,6 +274,14 @@ def _system() -> list[Method]:
             "{faultCode, faultString}. Not recursive; at most 1000 calls.",
             waits=True,
         ),
+        Method(
+            "system.getProduct",
+            (),
+            "struct",
+            "read",
+            "Return what this daemon really is, whatever Supervisor's methods say it is like.",
+            struct="product",
+        ),
     ]
 
 
@@ -281,6 +290,14 @@ def _taskmaster() -> list[Method]:
     return [
         Method("taskmaster.getVersion", (), "struct", "read", "Return who answers, and from what.", struct="version"),
         Method("taskmaster.getFigures", (), "struct", "read", "Return the daemon's own counters; keys come and go."),
+        Method(
+            "taskmaster.getEventPools",
+            (),
+            "array",
+            "read",
+            "Return the pools of event listeners, by name: what they subscribed to, what waits, what became of events.",
+            struct="event pool",
+        ),
         Method(
             "taskmaster.reread",
             (Param("path", "string", optional=True, default=""),),
@@ -317,6 +334,24 @@ def _taskmaster() -> list[Method]:
             "unknown name.",
             waits=True,
             struct="status",
+        ),
+        Method(
+            "taskmaster.addProgram",
+            (Param("group", "string"), Param("name", "string"), Param("options", "struct")),
+            "array",
+            "control",
+            "Add a program to a group, which is made if there is none, and start it if it is to start on its own. "
+            "Options are those of a program's section. It stays over rereads and updates, until it is removed or the "
+            "daemon restarts. The result has the names of its processes. BAD_NAME if the group has one of them, "
+            "INCORRECT_PARAMETERS with all that is wrong with the options.",
+        ),
+        Method(
+            "taskmaster.removeProcess",
+            (NAME,),
+            "boolean",
+            "control",
+            "Remove a process that was added by addProgram and is at rest; a group that was made for it goes with its "
+            "last one. BAD_NAME, STILL_RUNNING, FAILED if it is in the configuration.",
         ),
     ]
 

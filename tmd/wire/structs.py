@@ -106,6 +106,12 @@ VERSION = (
 )
 """`taskmaster.getVersion`."""
 
+PRODUCT = (
+    Field("name", "string", "taskmaster"),
+    Field("version", "string", "its version"),
+)
+"""`system.getProduct`."""
+
 GROUP_CHANGE = (
     Field("name", "string", "the group"),
     Field("added", "array", "processes that were added"),
@@ -129,14 +135,37 @@ RELOAD = (
 )
 """`taskmaster.reload`."""
 
+EVENT_LISTENER = (
+    Field("name", "string", "the process, as startProcess takes it"),
+    Field("state", "string", "ACKNOWLEDGED, READY, BUSY or UNKNOWN; - when it does not run"),
+    Field("for_s", "int", "how long it has been in this state, in seconds"),
+)
+"""One listener of `taskmaster.getEventPools`."""
+
+EVENT_POOL = (
+    Field("name", "string", "the group of event listeners"),
+    Field("events", "array", "names of the event types it subscribed to"),
+    Field("buffer_size", "int", "how many events may wait"),
+    Field("waiting", "int", "events that wait for a listener now"),
+    Field("delivered", "int", "events a listener accepted"),
+    Field("rejected", "int", "answers that rejected an event, which was then offered again"),
+    Field("redelivered", "int", "events given again because a listener ended or was stuck"),
+    Field("dropped", "int", "events nobody will ever get"),
+    Field("listeners", "array", "an event listener struct for each process"),
+)
+"""One item of `taskmaster.getEventPools`; the counts are since the pool was added."""
+
 STRUCTS: dict[str, tuple[Field, ...]] = {
     "process info": PROCESS_INFO,
     "config info": CONFIG_INFO,
     "state": STATE,
     "status": STATUS,
     "version": VERSION,
+    "product": PRODUCT,
     "update": UPDATE,
     "group change": GROUP_CHANGE,
     "reload": RELOAD,
+    "event pool": EVENT_POOL,
+    "event listener": EVENT_LISTENER,
 }
 """All of them, by the name the table of methods and the reference page use."""

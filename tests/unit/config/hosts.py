@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tmd.config.host import Host, User
+from tmd.daemon.plugins import CannotResolve, resolve
 from tmd.wire.places import Places
 
 _USERS = (User(0, 0, "root", "/root"), User(1000, 1001, "web", "/home/web"), User(65534, 65534, "nobody", "/"))
@@ -29,6 +30,7 @@ def made_up_host(
     directories: tuple[str, ...] = ("/", "/tmp", "/var/log", "/run", "/srv", "/home/web"),
     overrides: Mapping[str, str] | None = None,
     uid: int = 1000,
+    resolvable: tuple[str, ...] = (),
 ) -> Host:
     return Host(
         environ=environ if environ is not None else {"PATH": "/bin", "COLOUR": "blue"},
@@ -41,6 +43,7 @@ def made_up_host(
         find_user=_find_user,
         find_group=_find_group,
         directory_exists=lambda path: path in directories or path.startswith(tempfile.gettempdir()),
+        resolves=lambda spec: spec in resolvable,
         overrides=overrides or {},
     )
 
@@ -59,6 +62,13 @@ def this_host() -> Host:
         except (KeyError, OverflowError):
             return None
 
+    def resolves(spec: str) -> bool:
+        try:
+            resolve(spec)
+        except CannotResolve:
+            return False
+        return True
+
     return Host(
         environ=dict(os.environ),
         hostname=platform.node(),
@@ -70,4 +80,5 @@ def this_host() -> Host:
         find_user=find_user,
         find_group=find_group,
         directory_exists=os.path.isdir,
+        resolves=resolves,
     )

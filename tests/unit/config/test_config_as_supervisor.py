@@ -1,136 +1,12 @@
 """The same snippets, read by us and by Supervisor's own parser: accepted alike, refused in the same words."""
 
-import io
 from pathlib import Path
-from typing import Any
 
 import pytest
-from supervisor.datatypes import Automatic, RestartUnconditionally, RestartWhenExitUnexpected
-from supervisor.options import ServerOptions
 
+from tests.unit.config.against_supervisor import assert_same, by_supervisor, compare
 from tests.unit.config.hosts import this_host
 from tmd.config.load import load_file
-from tmd.config.settings import AUTO, Autorestart, Settings
-from tmd.tree.problems import ConfigRefused
-
-
-class Refused(Exception):
-    pass
-
-
-def by_supervisor(path: Path) -> Any:
-    options = ServerOptions()
-
-    def usage(message: object) -> None:
-        raise Refused(str(message))
-
-    options.usage = usage
-    options.stderr = io.StringIO()
-    options.realize(["-c", str(path)], doc="", progname="supervisord")
-    return options
-
-
-def by_us(path: Path) -> Settings:
-    return load_file(str(path), this_host()).settings
-
-
-def outcome(read: Any, path: Path) -> tuple[str, Any]:
-    try:
-        return "accepted", read(path)
-    except Refused as refused:
-        return "refused", str(refused)
-    except ConfigRefused as refused:
-        return "refused", refused.supervisor_text
-
-
-FIELDS = (
-    "name",
-    "command",
-    "directory",
-    "umask",
-    "uid",
-    "environment",
-    "priority",
-    "autostart",
-    "startsecs",
-    "startretries",
-    "stopsignal",
-    "stopwaitsecs",
-    "stopasgroup",
-    "killasgroup",
-    "redirect_stderr",
-    "stdout_logfile_maxbytes",
-    "stdout_logfile_backups",
-    "stdout_capture_maxbytes",
-    "stdout_events_enabled",
-    "stdout_syslog",
-    "stderr_logfile_maxbytes",
-    "stderr_logfile_backups",
-    "stderr_capture_maxbytes",
-    "stderr_events_enabled",
-    "stderr_syslog",
-    "serverurl",
-)
-RESTARTS = {
-    RestartUnconditionally: Autorestart.ALWAYS,
-    RestartWhenExitUnexpected: Autorestart.UNEXPECTED,
-    False: Autorestart.NEVER,
-}
-DAEMON_FIELDS = (
-    "logfile",
-    "logfile_maxbytes",
-    "logfile_backups",
-    "pidfile",
-    "umask",
-    "directory",
-    "minfds",
-    "minprocs",
-    "childlogdir",
-    "identifier",
-    "uid",
-    "gid",
-    "user",
-)
-
-
-def assert_same(theirs: Any, ours: Settings) -> None:
-    for field in DAEMON_FIELDS:
-        mine = getattr(ours.daemon, field)
-        if field == "umask" and mine is None:
-            mine = 0o022  # nothing said: what a daemon in the background gets
-        assert mine == getattr(theirs, field), field
-    for field in ("nodaemon", "silent", "nocleanup", "strip_ansi"):
-        assert getattr(ours.daemon, field) == bool(getattr(theirs, field)), field
-    assert int(ours.daemon.loglevel) == theirs.loglevel
-    assert ours.serverurl == theirs.serverurl
-    their_servers = [
-        (config["section"], config.get("file", ""), config.get("port", 0)) for config in theirs.server_configs
-    ]
-    assert sorted((spec.section, spec.file, spec.port) for spec in ours.servers) == sorted(their_servers)
-    listed = sorted((*ours.groups, *ours.shadowed), key=lambda group: (group.priority, group.name))
-    assert [(group.name, group.priority) for group in listed] == [
-        (group.name, group.priority) for group in theirs.process_group_configs
-    ]
-    for our_group, their_group in zip(listed, theirs.process_group_configs, strict=True):
-        for spec, config in zip(our_group.processes, their_group.process_configs, strict=True):
-            for field in FIELDS:
-                assert getattr(spec, field) == getattr(config, field), field
-            assert list(spec.exitcodes) == config.exitcodes
-            assert spec.autorestart == RESTARTS[config.autorestart]
-            for field in ("stdout_logfile", "stderr_logfile"):
-                theirs_file = getattr(config, field)
-                assert getattr(spec, field) == (AUTO if theirs_file is Automatic else theirs_file), field
-
-
-def compare(path: Path) -> str:
-    theirs, ours = outcome(by_supervisor, path), outcome(by_us, path)
-    assert ours[0] == theirs[0], (ours[1], theirs[1])
-    if ours[0] == "refused":
-        assert ours[1] == theirs[1]
-    else:
-        assert_same(theirs[1], ours[1])
-    return ours[0]
-
 
 HEAD = "[supervisord]\n"
 PROGRAM = HEAD + "[program:a]\ncommand=x\n"
@@ -200,6 +76,10 @@ WHOLE_FILES = {
     + "[program:a]\ncommand=%(program_name)s %(group_name)s %(process_num)03d %(numprocs)d %(here)s\n"
     + "directory=%(host_node_name)s %%\n",
     "own variables": HEAD + '[program:a]\nenvironment=X="1"\ncommand=%(ENV_X)s\ndirectory=/%(ENV_X)s\n',
+    "variables of an earlier process": HEAD
+    + "[program:a]\ncommand=x %(ENV_X0)s\nnumprocs=2\nprocess_name=%(process_num)d\nenvironment=X%(process_num)d=1\n",
+    "variables of a later process": HEAD
+    + "[program:a]\ncommand=x %(ENV_X1)s\nnumprocs=2\nprocess_name=%(process_num)d\nenvironment=X%(process_num)d=1\n",
     "global variables": '[supervisord]\nenvironment=X="1"\n'
     + '[program:a]\ncommand=%(ENV_X)s\nenvironment=Y="%(ENV_X)s2"\n',
     "twice expanded log": PROGRAM + "stdout_logfile=/tmp/%%%%.log\n",
@@ -232,6 +112,8 @@ WHOLE_FILES = {
     "two problems": "[supervisord]\nloglevel=x\nminfds=y\n",
     "servers after programs": HEAD + "[inet_http_server]\nport=x\n[program:a]\n",
     "user last": "[supervisord]\nuser=nobody-here\n[inet_http_server]\nport=x\n",
+    "names in user before the rest": "[supervisord]\nuser=%(nope)s\nlogfile=/no/where/x\n",
+    "names in user after the directory": "[supervisord]\nuser=%(nope)s\ndirectory=/no/where\n",
     "bad user": "[supervisord]\nuser=nobody-here\n",
     "user": "[supervisord]\nuser=root\n",
     "rpc": PROGRAM
@@ -273,7 +155,7 @@ PROGRAM_VALUES: dict[str, tuple[str, ...]] = {
     "umask": ("022", "22", "0o22", "777", "8", "", "-1", "rw"),
     "user": ("root", "0", "nobody-here", "999999", "", "-1"),
     "directory": ("/tmp", "/no/where", "~", ""),
-    "serverurl": ("AUTO", "auto ", "http://x", "anything"),
+    "serverurl": ("AUTO", "auto ", "http://x", "anything", ""),
     "process_name": ("x", "%(program_name)s-x", "a:b", "a/b", "%(nope)s", "%(ENV_PATH)s"),
     "environment": (
         "A=1",

@@ -386,10 +386,12 @@ loglvel=info
 command=x
 starstecs=1
 [Program:b]
-[eventlistener:e]
+[eventlistner:e]
 [rpcinterface:supervisor]
-supervisor.rpcinterface_factory = x
-[rpcinterface:other]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+retries = 1
+[ctlplugin:other]
+[fcgi-programs]
 [inet_http_server]
 port=9001
 [supervisorctl]
@@ -403,15 +405,17 @@ nonsense=1
         line.removeprefix(prefix).partition(" (known here")[0].partition("Available")[0] for line in loaded.warnings
     ] == [
         "2:1: supervisord.loglvel: unknown option, ignored (did you mean 'loglevel'?)",
+        "10:1: rpcinterface:supervisor.retries: unknown option, ignored (known: supervisor.rpcinterface_factory)",
         "5:1: program:a.starstecs: unknown option, ignored (did you mean 'startsecs'?)",
-        "12:1: inet_http_server.port: anybody who can reach all interfaces, port 9001, may run programs here: there is "
+        "14:1: inet_http_server.port: anybody who can reach all interfaces, port 9001, may run programs here: there is "
         "no password (set username and password, or listen on 127.0.0.1:9001 only)",
-        "14:1: supervisorctl.serverurl: Format string '%(ENV_NOPE)s' for 'supervisorctl.serverurl' contains names "
+        "16:1: supervisorctl.serverurl: Format string '%(ENV_NOPE)s' for 'supervisorctl.serverurl' contains names "
         "('ENV_NOPE') which cannot be expanded. ",
         "6:1: [Program:b]: unknown section, ignored (did you mean 'program'?)",
-        "7:1: [eventlistener:e]: sections of this kind are not supported by this version: left out",
-        "10:1: [rpcinterface:other]: sections of this kind are not supported by this version: left out",
-        "16:1: DEFAULT.nonsense: unknown option, ignored",
+        "7:1: [eventlistner:e]: unknown section, ignored (did you mean 'eventlistener'?)",
+        "12:1: [fcgi-programs]: unknown section, ignored (known: DEFAULT, include, inet_http_server, supervisorctl, "
+        "supervisord, unix_http_server)",
+        "18:1: DEFAULT.nonsense: unknown option, ignored",
     ]
 
 

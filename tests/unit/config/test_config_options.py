@@ -8,23 +8,29 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.unit.config.against_supervisor import compare
 from tests.unit.config.hosts import made_up_host, this_host
 from tmd.config import exports
 from tmd.config.daemon import flag_problem
 from tmd.config.host import Host
 from tmd.config.load import load_file
 from tmd.config.option import Option
-from tmd.config.options import CTL, DAEMON, PROGRAM, SECTIONS
-from tmd.config.settings import CtlSettings, DaemonSettings, ProcessSpec, Settings
+from tmd.config.options import CTL, DAEMON, SECTIONS
+from tmd.config.program_options import FCGI, LISTENER, PROGRAM
+from tmd.config.settings import CtlSettings, DaemonSettings, PoolSpec, ProcessSpec, Settings
 from tmd.config.signal_names import SIGNALS
+from tmd.tree.shape import PARTS
 
 ETC = Path(__file__).resolve().parents[3] / "etc"
 
 
-@pytest.mark.parametrize(("struct", "options"), [(ProcessSpec, PROGRAM), (DaemonSettings, DAEMON), (CtlSettings, CTL)])
+@pytest.mark.parametrize(
+    ("struct", "options"),
+    [(ProcessSpec, PROGRAM), (DaemonSettings, DAEMON), (CtlSettings, CTL), (PoolSpec, LISTENER)],
+)
 def test_defaults_agree_with_the_settings(struct: type[msgspec.Struct], options: tuple[Option, ...]) -> None:
     fields = {field.name: field for field in msgspec.structs.fields(struct)}
-    placed = {"logfile", "pidfile", "childlogdir", "command", "killasgroup"}
+    placed = {"logfile", "pidfile", "childlogdir", "command", "killasgroup", "events"}
     for option in options:
         field = fields.get(option.name)
         if field is None or option.name in placed:
@@ -62,16 +68,28 @@ def test_samples_load_with_every_option_uncommented(kind: str, tmp_path: Path) -
     path = tmp_path / {"ini": "t.ini", "yaml": "t.yaml", "supervisor": "t.conf"}[kind]
     head, blank, body = exports.sample(kind).partition("\n\n")
     if kind == "yaml":
-        body = re.sub(r"^( *)# ?", r"\1", body, flags=re.MULTILINE).replace("[one,two]", "[ticker]")
-        body = body.replace("one,two", "ticker").replace("  pair:", "  pair:")
+        body = re.sub(r"^( *)# ?", r"\1", body, flags=re.MULTILINE)
+        body = body.replace("one,two", "ticker")
     else:
         body = re.sub(r"^;(?! )", "", body, flags=re.MULTILINE).replace("one,two", "ticker")
-        body = body.replace(":NAME]", ":ticker]").replace("[group:ticker]", "[group:pair]")
+        body = body.replace("program:NAME]", "program:ticker]").replace("[group:NAME]", "[group:pair]")
     path.write_text(f"{head}{blank}{body}")
-    host = made_up_host(directories=("/", "/tmp", "/var/log", "/var/log/taskmaster", "/run", "/run/taskmaster"))
+    host = made_up_host(
+        directories=("/", "/tmp", "/var/log", "/var/log/taskmaster", "/run", "/run/taskmaster"),
+        resolvable=("supervisor.rpcinterface:make_main_rpcinterface",),
+    )
     loaded = load_file(str(path), host)
     assert [line for line in loaded.warnings if "No file matches" not in line] == []
-    assert [group.name for group in loaded.settings.groups] == ["pair"]
+    assert [group.name for group in loaded.settings.groups] == ["mailer", "app", "pair"]
+    assert [spec.name for spec in loaded.settings.rpcinterfaces] == ([] if kind == "supervisor" else ["NAME"])
+
+
+def test_supervisor_reads_the_sample_in_its_dialect(tmp_path: Path) -> None:
+    path = tmp_path / "t.conf"
+    path.write_text(exports.sample("supervisor"))
+    assert compare(path) == "accepted"
+    # some clients tell by these words whether they found a configuration
+    assert "Sample supervisor config file" in exports.sample("supervisor").splitlines()[0]
 
 
 def test_examples_are_one_and_the_same() -> None:
@@ -92,6 +110,13 @@ def test_schema_knows_every_option() -> None:
     assert set(program["properties"]) == {word for option in PROGRAM for word in (option.name, *option.synonyms)}
     assert program["additionalProperties"] is False
     assert schema["properties"]["taskmaster"]["properties"]["loglevel"]["enum"]
+    for part, options in (("eventlisteners", LISTENER), ("fcgi-programs", FCGI)):
+        body = schema["properties"][part]["additionalProperties"]
+        assert {option.name for option in options} <= set(body["properties"])
+    assert schema["properties"]["eventlisteners"]["additionalProperties"]["required"] == ["events"]
+    for part in ("rpcinterfaces", "ctlplugins"):
+        assert "factory" in schema["properties"][part]["additionalProperties"]["properties"]
+    assert set(schema["properties"]) == set(PARTS) - {"servers", "defaults"}
 
 
 def test_reference_knows_every_option() -> None:
@@ -105,9 +130,13 @@ def test_explain() -> None:
     text = exports.explain("starttime")
     assert text.startswith("startsecs: How long")
     assert "also written: starttime" in text
-    assert exports.explain("priority").count("priority:") == 2
-    for key in ("program.priority", "programs.web.priority", "program:web.priority"):
+    assert exports.explain("priority").count("priority:") == 3
+    for key in ("program.priority", "programs.web.priority", "program:web.priority", "eventlistener:x.priority"):
         assert exports.explain(key).count("priority:") == 1
+    assert "in: [program:NAME], programs.NAME, [eventlistener:NAME], eventlisteners.NAME" in text
+    assert exports.explain("fcgi-program.startsecs") == exports.explain("startsecs")
+    assert exports.explain("rpcinterface.factory") == exports.explain("supervisor.rpcinterface_factory")
+    assert "-1 among the groups" in exports.explain("eventlistener.priority")
     assert "when the daemon is restarted" in exports.explain("supervisord.logfile")
     with pytest.raises(ValueError, match=r"there is no such option \(did you mean 'startsecs'\?\)"):
         exports.explain("starsecs")

@@ -5,9 +5,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from tmd.config.options import PROGRAM
 from tmd.config.plan import daemon_changes, needs_restart, plan_update
-from tmd.config.settings import AUTO, Autorestart, DaemonSettings, Dialect, GroupSpec, ProcessSpec, Settings
+from tmd.config.program_options import PROGRAM
+from tmd.config.settings import (
+    AUTO,
+    Autorestart,
+    DaemonSettings,
+    Dialect,
+    ExtensionSpec,
+    GroupSpec,
+    PoolSpec,
+    ProcessSpec,
+    Settings,
+    SocketSpec,
+)
 from tmd.wire.names import ProcessId
 
 
@@ -57,6 +68,8 @@ def test_more_and_fewer_processes_touch_only_the_difference() -> None:
         ("stderr_syslog", True),
         ("serverurl", "x"),
         ("restore_signals", False),
+        ("kind", "fcgi-program"),
+        ("socket", SocketSpec(family="unix", path="/x")),
     ],
 )
 def test_what_only_a_new_process_can_have(field: str, value: Any) -> None:
@@ -102,8 +115,35 @@ def test_another_order_or_priority_is_a_change_that_touches_no_process() -> None
         assert (change.added, change.removed, change.restart, change.live) == ((), (), (), ())
 
 
+def pool(**fields: Any) -> GroupSpec:
+    spec_of_pool = msgspec.structs.replace(PoolSpec(events=("TICK_5",)), **fields)
+    return GroupSpec(name="g", kind="eventlistener", processes=(spec(kind="eventlistener"),), pool=spec_of_pool)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("events", ("EVENT",)), ("buffer_size", 1), ("result_handler", "a:b"), ("ackwaitsecs", 1.0)],
+)
+def test_another_pool_touches_no_process(field: str, value: Any) -> None:
+    (change,) = plan_update((pool(),), (pool(**{field: value}),)).changed
+    assert (change.added, change.removed, change.restart, change.live) == ((), (), (), ())
+    assert change.kept == (spec().id,)
+
+
+def test_a_program_that_becomes_a_listener_is_another_process() -> None:
+    (change,) = plan_update((group(spec()),), (pool(),)).changed
+    assert change.restart == pool().processes
+
+
+def test_another_socket_is_another_process() -> None:
+    sockets = [SocketSpec(family="unix", path="/x"), SocketSpec(family="unix", path="/x", mode=0o777)]
+    old, new = (group(spec(kind="fcgi-program", socket=socket)) for socket in sockets)
+    (change,) = plan_update((old,), (new,)).changed
+    assert change.restart == new.processes
+
+
 def test_every_field_of_a_process_is_an_option_or_known_otherwise() -> None:
-    beside = {"name", "group", "program", "process_num", "uid", "gid", "restore_signals"}
+    beside = {"kind", "socket", "name", "group", "program", "process_num", "uid", "gid", "restore_signals"}
     options = {option.name for option in PROGRAM}
     assert set(ProcessSpec.__struct_fields__) - beside <= options
     assert options - set(ProcessSpec.__struct_fields__) == {"process_name", "numprocs", "numprocs_start"}
@@ -115,6 +155,8 @@ def test_changes_of_the_daemon_itself() -> None:
     new = msgspec.structs.replace(old, daemon=msgspec.structs.replace(daemon, identifier="x", minfds=1))
     assert daemon_changes(old, old) == ()
     assert daemon_changes(old, new) == ("minfds", "identifier")
+    plugged = msgspec.structs.replace(old, rpcinterfaces=(ExtensionSpec(name="x", factory="a:b"),))
+    assert daemon_changes(old, plugged) == ("rpcinterfaces",)
 
 
 def test_what_a_change_keeps() -> None:

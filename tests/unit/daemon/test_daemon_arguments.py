@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmd.arguments import Arguments, UsageError, parse
+from tmd.arguments import FLAGS, Arguments, UsageError, parse, usage
 
 
 def test_nothing_said() -> None:
@@ -63,6 +63,8 @@ def test_debug_is_a_log_level() -> None:
         (["--sample", "yaml"], "sample", "yaml"),
         (["--explain", "stopsignal"], "explain", "stopsignal"),
         (["--shell", "-c", "a.ini"], "shell", ""),
+        (["--install-names", "/usr/local/bin"], "install-names", "/usr/local/bin"),
+        (["--install-names=bin"], "install-names", "bin"),
     ],
 )
 def test_actions(words: list[str], action: str, subject: str) -> None:
@@ -90,3 +92,26 @@ def test_refusals(words: list[str], text: str) -> None:
     with pytest.raises(UsageError) as refusal:
         parse(words)
     assert text in str(refusal.value)
+
+
+def test_the_help_page_has_every_flag() -> None:
+    for page in (usage(), usage("supervisord")):
+        for flag in FLAGS:
+            assert f"--{flag.long}" in page
+            assert flag.help in page
+        assert max(map(len, page.splitlines())) <= 120
+
+
+def test_the_help_page_is_in_columns() -> None:
+    page = usage()
+    assert page.startswith("tmd -- run a set of applications")
+    assert "  -l, --logfile FILENAME        use FILENAME as the daemon's own log\n" in page
+    assert "      --shell  " in page
+
+
+def test_under_supervisors_name_flags_are_written_as_there() -> None:
+    page = usage("supervisord")
+    assert page.startswith("supervisord -- run a set of applications")
+    assert "\n-l/--logfile FILENAME -- use FILENAME as the daemon's own log\n" in page
+    assert "\n-h/-?/--help -- print this\n" in page
+    assert "supervisord -n -c" in page

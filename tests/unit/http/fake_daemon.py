@@ -1,7 +1,7 @@
 """A daemon that is a table of processes: what floor 5 sees, without anything being started."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,9 +9,11 @@ import msgspec
 
 from tmd.config.plan import GroupChange, Plan
 from tmd.config.settings import DaemonSettings, Dialect, GroupSpec, ProcessSpec, ServerSpec, Settings
-from tmd.daemon.surface import GroupView, Operation, ProcessView, Result, completed
+from tmd.daemon.surface import GroupView, Operation, PoolView, ProcessView, Result, completed
 from tmd.posix.loop import Loop
+from tmd.posix.succession import Succession
 from tmd.wire.faults import Fault, RpcFault
+from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 from tmd.wire.states import RUNNING_STATES, SIGNALLABLE_STATES, DaemonState, ProcessState
 
@@ -36,6 +38,8 @@ class FakeDaemon:
         self.asked: list[tuple[Any, ...]] = []
         self.errors: list[str] = []
         self.traces: list[str] = []
+        self.logged: list[tuple[str, str]] = []
+        self.subscribers: list[Callable[[str, str], None]] = []
         self.worked: list[str] = []
         self.held: list[Operation[Any]] = []
         self.timers: set[object] = set()
@@ -182,6 +186,44 @@ class FakeDaemon:
         if name not in self.specs:
             raise RpcFault(Fault.BAD_NAME, name)
 
+    def read_program(self, group: str, name: str, options: Mapping[str, str]) -> Sequence[ProcessSpec]:
+        if "command" not in options:
+            raise RpcFault(Fault.INCORRECT_PARAMETERS, f"program section program:{name} does not specify a command")
+        numprocs = int(options.get("numprocs", 1))
+        names = [name] if numprocs == 1 else [f"{name}_{number}" for number in range(numprocs)]
+        return [spec_of(each, group) for each in names]
+
+    def add_program(self, group: str, name: str, options: Mapping[str, str]) -> Sequence[ProcessId]:
+        self.asked.append(("add_program", group, name, dict(options)))
+        specs = self.read_program(group, name, options)
+        old = self.specs.get(group)
+        self.add(group_of(group, *(old.processes if old else ()), *specs))
+        return [spec.id for spec in specs]
+
+    def remove_process(self, id: ProcessId) -> None:  # noqa: A002
+        self.asked.append(("remove_process", id))
+        group = self.specs[id.group]
+        left = [spec for spec in group.processes if spec.id != id]
+        self.specs[id.group] = msgspec.structs.replace(group, processes=tuple(left))
+        del self.table[id]
+
+    def emit(self, name: str, payload: str) -> None:
+        self.asked.append(("emit", name, payload))
+
+    def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
+        self.subscribers.append(callback)
+        return lambda: self.subscribers.remove(callback)
+
+    def pools(self) -> Sequence[PoolView]:
+        return []
+
+    def log(self, level: Level, text: str) -> None:
+        self.logged.append((level.name, text))
+
+    def post(self, callback: Callable[[], None]) -> None:
+        assert self.loop is not None
+        self.loop.post(callback)
+
     def shutdown(self) -> None:
         self.asked.append(("shutdown",))
         self.state = DaemonState.SHUTDOWN
@@ -189,6 +231,9 @@ class FakeDaemon:
     def restart(self) -> None:
         self.asked.append(("restart",))
         self.state = DaemonState.RESTARTING
+
+    def follow(self, path: str, wake: Callable[[], None]) -> Succession:
+        return Succession(wake, Succession.end)
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Callable[[], None]:
         assert self.loop is not None

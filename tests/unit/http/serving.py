@@ -11,6 +11,7 @@ from typing import Any
 from tests.unit.http.fake_daemon import FakeDaemon
 from tmd.config.settings import ServerSpec
 from tmd.http.server import HttpServer
+from tmd.http.site import make_rpc
 from tmd.posix.loop import Loop
 
 
@@ -21,6 +22,7 @@ class Serving:
         self.errors: list[str] = []
         self.loop = Loop(on_error=self.errors.append)
         self.daemon = FakeDaemon(directory, self.loop)
+        self.rpc = make_rpc(self.daemon)
         if family == "unix":
             listener = socket.socket(socket.AF_UNIX)
             self.path = str(directory / "s")
@@ -32,7 +34,7 @@ class Serving:
             self.port = listener.getsockname()[1]
             self.spec = ServerSpec(section="inet_http_server", family="inet", host="127.0.0.1", port=self.port, **spec)
         listener.listen(1024)
-        self.server = HttpServer(self.loop, listener, self.spec, self.daemon)
+        self.server = HttpServer(self.loop, listener, self.spec, self.daemon, self.rpc)
         self._thread = threading.Thread(target=self.loop.run, name="serving")
         self._thread.start()
 

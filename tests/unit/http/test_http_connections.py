@@ -454,9 +454,9 @@ def test_shutdowns_own_answer_arrives(serving: Serving) -> None:
         serving.server.drain(5, done.set)
 
     daemon.shutdown = shutdown  # type: ignore[method-assign]
-    from tmd.http.site import Site
+    from tmd.http.site import Site, make_rpc
 
-    serving.in_loop(lambda: setattr(serving.server, "_site", Site(serving.spec, daemon, "h")))
+    serving.in_loop(lambda: setattr(serving.server, "_site", Site(serving.spec, daemon, "h", make_rpc(daemon))))
     with serving.proxy() as proxy:
         assert proxy.supervisor.shutdown() is True
     assert done.wait(2)

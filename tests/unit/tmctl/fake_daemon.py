@@ -127,6 +127,7 @@ class FakeDaemon:
         self.main_log: str | None = "the daemon says hello\n"
         self.streams: dict[str, list[bytes]] = {}
         self.stream_stays_open = threading.Event()
+        self.pools: list[dict[str, Any]] = []
         self.before: dict[str, Callable[[], None]] = {}
         self._server: socketserver.BaseServer | None = None
         self._thread: threading.Thread | None = None
@@ -355,6 +356,9 @@ class FakeDaemon:
 
     def taskmaster_getVersion(self) -> dict[str, str]:
         return {"name": "tmd", "version": "0.1.0", "dialect": self.dialect, "config": "/etc/taskmaster.yaml"}
+
+    def taskmaster_getEventPools(self) -> list[dict[str, Any]]:
+        return self.pools
 
     def taskmaster_reread(self, path: str = "") -> list[list[list[str]]]:
         return self.supervisor_reloadConfig()

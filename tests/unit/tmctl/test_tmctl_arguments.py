@@ -1,5 +1,8 @@
 """The command line of tmctl."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.unit.tmctl.conftest import Tmctl
@@ -71,6 +74,24 @@ def test_help_shows_flags_commands_codes_and_examples(flag: str, tmctl: Tmctl) -
         assert words in ran.out
 
 
+def test_under_supervisors_name_the_help_is_written_as_there(
+    tmctl: Tmctl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("supervisorctl", "supervisorctl.py"):
+        monkeypatch.setattr(sys, "argv", [str(tmp_path / name)])
+        ran = tmctl("-?")
+        assert ran.out.startswith("supervisorctl -- control applications")
+        assert "\n-i/--interactive -- start an interactive" in ran.out
+        assert "\n-c/--configuration FILE -- " in ran.out
+        assert "supervisorctl restart web" in ran.out
+    assert "tmctl -- talk to" in tmctl_help(monkeypatch, tmctl)
+
+
+def tmctl_help(monkeypatch: pytest.MonkeyPatch, tmctl: Tmctl) -> str:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/tmctl"])
+    return tmctl("-h").out
+
+
 def test_version_is_the_clients(tmctl: Tmctl) -> None:
     from tmctl import __version__
 
@@ -80,6 +101,38 @@ def test_version_is_the_clients(tmctl: Tmctl) -> None:
 def test_several_words_in_one_argument_are_several_words(fake: FakeDaemon, tmctl: Tmctl) -> None:
     assert tmctl("-s", fake.url, "signal USR1 web").outcome == ("web: signalled\n", 0)
     assert ("supervisor.signalProcess", ("web", "USR1")) in fake.calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "out", "call"),
+    [
+        (["signal", "USR1 web"], "web: signalled\n", ("supervisor.signalProcess", ("web", "USR1"))),
+        (["start batch"], "batch: started\n", ("supervisor.startProcess", ("batch",))),
+        (["pid web"], "1004\n", ("supervisor.getProcessInfo", ("web",))),
+        ([" pid  web "], "1004\n", ("supervisor.getProcessInfo", ("web",))),
+    ],
+)
+def test_words_are_joined_by_blanks_as_deployment_tools_expect(
+    arguments: list[str], out: str, call: object, fake: FakeDaemon, tmctl: Tmctl
+) -> None:
+    assert tmctl("-s", fake.url, *arguments).outcome == (out, 0)
+    assert call in fake.calls
+
+
+def test_status_of_one_name_in_one_word(fake: FakeDaemon, tmctl: Tmctl) -> None:
+    ran = tmctl("-s", fake.url, "status web")
+    assert ran.outcome == (f"{'web':<33}RUNNING   pid 1004, uptime 1:02:03\n", 0)
+
+
+def test_every_flag_of_supervisors_client_is_taken(fake: FakeDaemon, tmctl: Tmctl, tmp_path: Path) -> None:
+    conf = tmp_path / "s.conf"
+    conf.write_text("[supervisorctl]\nserverurl=unix:///nowhere\n")
+    fake.password = "secret"
+    credentials = ["--username", "me", "--password=secret"]
+    history = ["-r", str(tmp_path / "history")]
+    assert tmctl("-c", str(conf), "-s", fake.url, "-ume", "-psecret", *history, "-i", "pid").outcome == ("4242\n", 0)
+    long = ["--configuration", str(conf), f"--serverurl={fake.url}", *credentials, "--history_file=h", "--interactive"]
+    assert tmctl(*long, "pid").outcome == ("4242\n", 0)
 
 
 def test_interactive_with_a_command_runs_it_and_ends(fake: FakeDaemon, tmctl: Tmctl) -> None:

@@ -30,6 +30,18 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("nothing_installed")
+def test_under_supervisors_name_the_default_is_supervisors(tmp_path: Path) -> None:
+    target = find_target(Wishes(), surroundings(tmp_path)._replace(called="supervisorctl"))
+    assert (target.url, target.prompt, target.pidfile) == ("http://localhost:9001", "supervisor", None)
+
+
+def test_supervisors_defaults_section_counts_for_the_client(tmp_path: Path) -> None:
+    text = "[DEFAULT]\nusername=me\nprompt=not this\n[supervisorctl]\nprompt=mine\n"
+    target = target_of(tmp_path, "supervisord.conf", text)
+    assert (target.username, target.prompt, target.url) == ("me", "mine", "http://localhost:9001")
+
+
+@pytest.mark.usefixtures("nothing_installed")
 def test_without_anything_it_is_the_default_socket(tmp_path: Path) -> None:
     target = find_target(Wishes(), surroundings(tmp_path))
     assert target.url == f"unix://{tmp_path}/run/taskmaster/tmd.sock"

@@ -99,6 +99,9 @@ def test_an_unreadable_file_and_include(tmp_path: Path) -> None:
         ("a.ini", "[taskmaster]\n", True),
         ("a.ini", "[program:a]\ncommand=x\n", True),
         ("a.ini", "[a]\ncommand=x\n", True),
+        ("a.ini", "[eventlistener:a]\ncommand=x\nevents=TICK\n", True),
+        ("a.ini", "[fcgi-program:a]\ncommand=x\n", True),
+        ("a.ini", "[rpcinterface:a]\n[taskmaster]\n", True),
         ("a.conf", "[supervisord]\n[program:a]\ncommand=x\n", False),
         ("a", "[supervisord]\n", False),
         ("a", "programs:\n  a: {command: x}\n", True),
@@ -201,10 +204,17 @@ def test_one_file_alone(tmp_path: Path) -> None:
     assert list(read_sections(str(path)).entries) == ["include", "supervisorctl"]
 
 
-def test_sections_of_other_kinds_are_refused_natively(tmp_path: Path) -> None:
+def test_native_sections_of_every_kind(tmp_path: Path) -> None:
     path = tmp_path / "a.ini"
-    path.write_text("[taskmaster]\n[eventlistener:x]\n[programm:y]\n")
-    assert [str(problem).partition(": ")[2] for problem in read(path).problems] == [
-        "[eventlistener:x]: sections of this kind are not supported by this version",
-        "[programm:y]: unknown section (did you mean 'program'?)",
+    kinds = ("program", "group", "eventlistener", "fcgi-program", "rpcinterface", "ctlplugin")
+    path.write_text("[taskmaster]\n" + "".join(f"[{kind}:x]\n" for kind in kinds) + "[eventlistner:y]\n")
+    tree = read(path)
+    assert [keys(tree, f"{kind}s") for kind in kinds] == [["x"]] * len(kinds)
+    assert [str(problem).partition(": ")[2] for problem in tree.problems] == [
+        "[eventlistner:y]: unknown section (did you mean 'eventlistener'?)",
     ]
+    other = tmp_path / "a.yaml"
+    other.write_text("".join(f"{kind}s: {{x: {{}}}}\n" for kind in kinds) + "eventlistner: {}\n")
+    tree = read(other)
+    assert [keys(tree, f"{kind}s") for kind in kinds] == [["x"]] * len(kinds)
+    assert [problem.hint for problem in tree.problems] == ["did you mean 'eventlisteners'?"]

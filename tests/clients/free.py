@@ -1,0 +1,11 @@
+"""A port for clients that need to know one before the daemon is there."""
+
+import socket
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,79 @@
+"""Programs that join while the daemon runs: read by the rules of the file in force, as if they stood in it.
+
+Where a section would stand in the file, there is only a mapping of texts; everything else (the file's variables, its
+defaults, what its daemon section says for all programs) was put aside when the file was read.
+"""
+
+from collections.abc import Mapping as AnyMapping
+from typing import NamedTuple
+
+from tmd.config.daemon import finish_daemon, read_daemon
+from tmd.config.groups import distinct
+from tmd.config.host import Host
+from tmd.config.programs import ForAll, program_reader, read_program
+from tmd.config.reader import Findings, Setup
+from tmd.config.settings import ProcessSpec
+from tmd.tree.files import Tree
+from tmd.tree.node import Entry, Mapping, Origin, Scalar
+from tmd.tree.problems import ConfigRefused
+
+_PLACE = Origin("added at run time")
+
+
+class Basis(NamedTuple):
+    """What a program's section is read with."""
+
+    setup: Setup
+    for_all: ForAll
+
+
+class Addition(NamedTuple):
+    """The processes of a program that is to join, and what to warn of."""
+
+    processes: tuple[ProcessSpec, ...]
+    warnings: tuple[str, ...]
+
+
+def basis_of(tree: Tree, host: Host) -> Basis:
+    """Return what later programs are read with; the tree has been found good."""
+    defaults = tree.root.entries.get("defaults" if tree.native else "DEFAULT")
+    setup = Setup(
+        native=tree.native,
+        host=host,
+        findings=Findings(),
+        directories=tree.directories,
+        here=tree.directories[tree.path],
+        variables={f"ENV_{name}": value for name, value in host.environ.items()},
+        defaults=defaults.value if defaults is not None and isinstance(defaults.value, Mapping) else None,
+    )
+    body = tree.root.entries["taskmaster" if tree.native else "supervisord"].value
+    assert isinstance(body, Mapping)
+    reading = read_daemon(body, setup)
+    for_all = finish_daemon(reading, setup).for_all if tree.native else ForAll(reading.environment)
+    return Basis(setup, for_all)
+
+
+def read_addition(basis: Basis, group: str, program: str, options: AnyMapping[str, str]) -> Addition:
+    """Return the processes that a section would mean; raises ConfigRefused with every problem."""
+    setup = basis.setup._replace(findings=Findings(), variables=dict(basis.setup.variables))
+    # names of options: as in a file, where case means nothing in Supervisor's dialect
+    entries = {
+        key.strip() if setup.native else key.strip().lower(): Entry(_PLACE, Scalar(text.strip(), _PLACE))
+        for key, text in options.items()
+    }
+    label = f"programs.{program}" if setup.native else f"program:{program}"
+    body = Mapping(entries, _PLACE, label)
+    for what, name in (("program", program), ("group", group)):
+        _check_name(what, name, body, setup)
+    reader = program_reader(body, setup)
+    processes = distinct(list(read_program(reader, program, group, setup, basis.for_all)), body, setup)
+    reader.check_unknown()
+    if setup.findings.problems:
+        raise ConfigRefused(setup.findings.problems)
+    return Addition(processes, tuple(setup.findings.warnings))
+
+
+def _check_name(what: str, name: str, body: Mapping, setup: Setup) -> None:
+    if not name.strip() or any(character in " :/\t\n" for character in name):
+        reason, hint = f"cannot name a {what} {name!r}", "no blanks, no : and no / in a name"
+        setup.findings.problem(_PLACE, what, reason, hint)

@@ -1,0 +1,63 @@
+"""Judges: whether what a listener answered accepts an event. The built-in one, or somebody else's result handler.
+
+A handler is called as Supervisor calls it: with the event and the bytes of the result. It returns, and the event is
+processed; it raises something called RejectEvent, and the event is given out again; it raises anything else, and the
+listener is in trouble. Its event has the name, the serial and the payload, and nothing of Supervisor's classes.
+"""
+
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from tmd.config.settings import DEFAULT_RESULT_HANDLER
+from tmd.core.events import Event
+from tmd.core.pool import Verdict, default_judge
+from tmd.daemon.plugins import CannotResolve, resolve
+
+Judge = Callable[[Event, bytes], Verdict]
+
+
+class NumberedEvent(Event, frozen=True):
+    """An event with its serial."""
+
+    serial: int
+
+
+class HandedEvent:
+    """An event as a result handler sees it."""
+
+    def __init__(self, event: Event) -> None:
+        self.name = event.name
+        self.serial = event.serial if isinstance(event, NumberedEvent) else None
+        self._payload = event.payload
+
+    def payload(self) -> str:
+        """Return what the listener was given after the header."""
+        return self._payload
+
+
+def find_judge(spec: str, failed: Callable[[str], None]) -> Judge:
+    """Return what judges by a result handler named `module:attribute`; `failed` gets a text about each failure."""
+    if spec == DEFAULT_RESULT_HANDLER:
+        return default_judge
+    try:
+        handler = resolve(spec)
+    except CannotResolve as why:
+        failed(f"cannot use a result handler: {why} (the built-in one judges instead)")
+        return default_judge
+
+    def judge(event: Event, result: bytes) -> Verdict:
+        try:
+            handler(HandedEvent(event), result)
+        except (Exception, SystemExit) as why:  # noqa: BLE001 - a border: whatever a foreign handler raises
+            if _rejects(why):
+                return Verdict.REJECTED
+            failed(f"result handler '{spec}' failed:\n{traceback.format_exc()}")
+            return Verdict.ERROR
+        return Verdict.ACCEPTED
+
+    return judge
+
+
+def _rejects(why: Any) -> bool:
+    return any(kind.__name__ == "RejectEvent" for kind in type(why).__mro__)

@@ -1,0 +1,373 @@
+"""Event listeners: notices become events, pools decide who gets which, and here it is done.
+
+Promises that no listener, whatever it does or leaves undone, can delay, fill or end the daemon: what it says is read at
+a bounded rate, what it is given waits in bounded buffers, what it does not read waits in a queue of its own. Knows no
+protocol and no policy: these are the pool's. Nothing here wakes up for events while there is no pool.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from tmd.config.settings import GroupSpec, PoolSpec
+from tmd.core import effects as e
+from tmd.core import notices as n
+from tmd.core.ansi import AnsiStripper
+from tmd.core.events import Event, event_of, tick
+from tmd.core.listener import ListenerState
+from tmd.core.pool import Deliver, Pool, PoolEffect, Restart
+from tmd.daemon.answers import Answers
+from tmd.daemon.bus import Told
+from tmd.daemon.judges import Judge, NumberedEvent, find_judge
+from tmd.daemon.mainlog import MainLog
+from tmd.daemon.surface import ListenerView, PoolView
+from tmd.daemon.ticks import Ticks
+from tmd.posix.drain import Drain, LogTarget
+from tmd.posix.loop import Loop, Timer
+from tmd.posix.stdin import StdinWriter
+from tmd.wire.events import TICK_PERIODS
+from tmd.wire.levels import Level
+from tmd.wire.names import ProcessId
+
+ANSWER_BYTES = 1024
+"""what an answer and what leads to the next one may take at most; a result that is longer is still being read"""
+LAST_EVENTS_S = 1.0
+"""how long the end of the daemon waits for a listener to take what there is for it"""
+NONSENSE_LINE_EVERY_S = 1.0
+"""how often nonsense is copied into the log at level debug"""
+
+
+class _Seat:
+    """A pool at work, and its timer."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.timer: Timer | None = None
+        self.timer_at = 0.0
+        self.running: set[ProcessId] = set()
+        self.leaving: dict[ProcessId, tuple[Timer, Callable[[], None]]] = {}
+        """who is to be stopped once it has taken what there is: at the latest, and how"""
+
+    def disarm(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        for timer, _ in self.leaving.values():
+            timer.cancel()
+        self.leaving.clear()
+
+
+class _Talk:
+    """What one life of a listener says: who reads it, how it gets to its log, whether it makes sense."""
+
+    def __init__(self, strip_ansi: bool) -> None:
+        self.answers: Answers
+        self.stripper = AnsiStripper() if strip_ansi else None
+        self.sensible = True
+        self.copied_at = 0.0
+
+
+class Listeners:
+    """All pools of event listeners.
+
+    `group` and `stdin` look up what is now; `log_target` where the output of a listener goes; `restart` has a process
+    ended and started again; `publish` tells a notice.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        drain: Drain,
+        mainlog: MainLog,
+        wall: Callable[[], float],
+        identifier: str,
+        strip_ansi: bool,
+        group: Callable[[str], GroupSpec | None],
+        stdin: Callable[[ProcessId], StdinWriter | None],
+        log_target: Callable[[ProcessId], LogTarget | None],
+        restart: Callable[[ProcessId], None],
+        publish: Callable[[n.Notice], None],
+    ) -> None:
+        self._loop, self._drain, self._mainlog = loop, drain, mainlog
+        self._identifier, self._strip_ansi = identifier, strip_ansi
+        self._group, self._stdin, self._log_target = group, stdin, log_target
+        self._restart, self._publish = restart, publish
+        self._ticks = Ticks(loop.call_later, wall, lambda name, when: self._offer(tick(name, when)))
+        self._seats: dict[str, _Seat] = {}
+        self._takers: dict[str, tuple[_Seat, ...]] = {}
+        """by event type, as far as asked for so far"""
+        self._talks: dict[ProcessId, _Talk] = {}
+        self._logs: dict[ProcessId, LogTarget] = {}
+        self._serial = 0
+        self._dropped_earlier = 0
+        self._agenda: deque[tuple[_Seat, PoolEffect]] = deque()
+        self._performing = False
+        self._ending = False
+
+    # --- what is to be seen ----------------------------------------------------------------------------------
+
+    def views(self) -> list[PoolView]:
+        """Return the pools, by name."""
+        return [self._view(self._seats[name]) for name in sorted(self._seats)]
+
+    @property
+    def dropped(self) -> int:
+        """How many events were dropped, by pools that are gone too."""
+        return self._dropped_earlier + sum(view.dropped for view in self.views())
+
+    def _view(self, seat: _Seat) -> PoolView:
+        facts = seat.pool.view(self._loop.now())
+        return PoolView(
+            name=facts.name,
+            events=facts.events,
+            buffer_size=facts.buffer_size,
+            waiting=facts.waiting,
+            delivered=facts.delivered,
+            rejected=facts.rejected,
+            redelivered=facts.redelivered,
+            dropped=facts.dropped,
+            listeners=tuple(ListenerView(one.id, one.state, one.for_s) for one in facts.listeners),
+        )
+
+    # --- what happens ----------------------------------------------------------------------------------------
+
+    def hear(self, told: Told) -> None:
+        """Take a notice from the bus."""
+        notice = told.notice
+        match notice:
+            case n.GroupAdded(name=name) | n.GroupChanged(name=name):
+                self._set_up(name)
+            case n.DaemonStopping():
+                self._ending = True
+            case n.GroupRemoved(name=name):
+                self._take_down(name)
+            case n.ProcessRemoved(id=id_):
+                if target := self._logs.pop(id_, None):
+                    self._drain.release(target)
+        if not self._seats:
+            return
+        match notice:
+            case n.ProcessRunning(id=id_):
+                if seat := self._seats.get(id_.group):
+                    seat.running.add(id_)
+                    self._perform(seat, seat.pool.running(id_, self._loop.now()))
+            case n.ProcessStopping(id=id_) | n.ProcessUnknown(id=id_) if not self._ending:
+                if seat := self._seats.get(id_.group):
+                    self._perform(seat, seat.pool.not_running(id_, self._loop.now()))
+        event = event_of(notice)
+        if event is not None:
+            self._offer(event)
+
+    def opened(self, id_: ProcessId, fd: int) -> None:
+        """Read what a new life of a listener says from now on."""
+        talk = _Talk(self._strip_ansi)
+        talk.answers = Answers(self._loop, fd, partial(self._said, id_, talk))
+        self._talks[id_] = talk
+        if target := self._target(id_):
+            self._drain.prepare(target)
+        if seat := self._seats.get(id_.group):
+            self._perform(seat, seat.pool.began(id_, self._loop.now()))
+
+    def ended(self, id_: ProcessId) -> int | None:
+        """Take in the last words of a listener that is gone; return its pipe if somebody else still holds it."""
+        talk = self._talks.pop(id_, None)
+        if talk is None:
+            return None
+        left = talk.answers.finish()
+        if seat := self._seats.get(id_.group):
+            seat.running.discard(id_)
+            if going := seat.leaving.pop(id_, None):
+                going[0].cancel()
+            self._perform(seat, seat.pool.ended(id_, self._loop.now()))
+        return left
+
+    def let_go(self, id_: ProcessId, stop: Callable[[], None]) -> None:
+        """Have a listener stopped by `stop`: at once, but at the end of the daemon only when it is through with events.
+
+        Pools are the last to be stopped. What there is for them then is given out, within `LAST_EVENTS_S`.
+        """
+        seat = self._seats.get(id_.group)
+        if seat is None or not self._ending:
+            stop()
+            return
+        if id_ in seat.leaving:
+            self._stop(seat, id_)  # asked for a second time: now
+            return
+        timer = self._loop.call_later(LAST_EVENTS_S, partial(self._stop, seat, id_))
+        seat.leaving[id_] = (timer, stop)
+        self._stop_who_is_through(seat)
+
+    def _stop_who_is_through(self, seat: _Seat) -> None:
+        facts = seat.pool.view(self._loop.now())
+        speaking = (ListenerState.READY.name, ListenerState.ACKNOWLEDGED.name)
+        for one in facts.listeners:
+            next_one = facts.waiting and one.id in seat.running and one.state in speaking
+            if one.id in seat.leaving and one.state != ListenerState.BUSY.name and not next_one:
+                self._stop(seat, one.id)
+
+    def _stop(self, seat: _Seat, id_: ProcessId) -> None:
+        timer, stop = seat.leaving.pop(id_)
+        timer.cancel()
+        self._perform(seat, seat.pool.not_running(id_, self._loop.now()))
+        stop()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._ticks.want(())
+        for talk in self._talks.values():
+            talk.answers.close()
+        for name, seat in self._seats.items():
+            seat.disarm()
+            if waiting := self._view(seat).waiting:
+                self._mainlog.debug(f"pool {name} ends with {waiting} events that nobody was there to take")
+        self._talks.clear()
+        self._seats.clear()
+        self._takers.clear()
+
+    # --- pools come, change and go ---------------------------------------------------------------------------
+
+    def _set_up(self, name: str) -> None:
+        group = self._group(name)
+        if group is None or group.pool is None:
+            self._take_down(name)
+            return
+        members = [spec.id for spec in group.processes]
+        seat = self._seats.get(name)
+        if seat is None:
+            judge = self._find_judge(name, group.pool)
+            self._seats[name] = _Seat(Pool(name, group.pool, members, self._identifier, judge))
+        else:
+            same = group.pool.result_handler == seat.pool.spec.result_handler
+            judge_or_same = None if same else self._find_judge(name, group.pool)
+            self._perform(seat, seat.pool.respec(group.pool, members, judge_or_same))
+        self._pools_changed()
+
+    def _find_judge(self, name: str, spec: PoolSpec) -> Judge:
+        return find_judge(spec.result_handler, lambda text: self._mainlog.error(f"pool '{name}': {text}"))
+
+    def _take_down(self, name: str) -> None:
+        seat = self._seats.pop(name, None)
+        if seat is None:
+            return
+        seat.disarm()
+        view = self._view(seat)
+        self._dropped_earlier += view.dropped + view.waiting
+        if view.waiting:
+            self._mainlog.warn(f"pool {name} was removed, discarding {view.waiting} events")
+        self._pools_changed()
+
+    def _pools_changed(self) -> None:
+        self._takers.clear()
+        self._ticks.want([name for name in TICK_PERIODS if self._who_takes(name)])
+
+    # --- events ----------------------------------------------------------------------------------------------
+
+    def _who_takes(self, name: str) -> tuple[_Seat, ...]:
+        takers = self._takers.get(name)
+        if takers is None:
+            takers = tuple(seat for seat in self._seats.values() if seat.pool.takes(name))
+            if len(self._takers) < 1000:  # extensions may make up names without end
+                self._takers[name] = takers
+        return takers
+
+    def _offer(self, event: Event) -> None:
+        takers = self._who_takes(event.name)
+        if not takers:
+            return
+        numbered = NumberedEvent(event.name, event.payload, self._serial)
+        self._serial += 1
+        for seat in takers:
+            self._perform(seat, seat.pool.offer(numbered.serial, numbered, self._loop.now()))
+
+    # --- what listeners say ----------------------------------------------------------------------------------
+
+    def _said(self, id_: ProcessId, talk: _Talk, data: bytes) -> bool:
+        """Pass on what a listener said; return whether it made sense."""
+        if target := self._target(id_):
+            self._drain.write(target, talk.stripper.feed(data) if talk.stripper else data)
+        now = self._loop.now()
+        if self._mainlog.level <= Level.DEBG and (talk.sensible or now >= talk.copied_at + NONSENSE_LINE_EVERY_S):
+            talk.copied_at = now
+            self._mainlog.debug(f"'{id_.process}' stdout output:\n{data!r}")
+        seat = self._seats.get(id_.group)
+        if seat is None:
+            return False
+        self._perform(seat, seat.pool.said(id_, data, now))
+        state = next((one.state for one in seat.pool.view(now).listeners if one.id == id_), "-")
+        long = len(data) > ANSWER_BYTES and state != ListenerState.BUSY.name
+        talk.sensible = not long and state != ListenerState.UNKNOWN.name
+        return talk.sensible
+
+    def _target(self, id_: ProcessId) -> LogTarget | None:
+        """Return where the output of a listener goes now; what it went to before is closed."""
+        target = self._log_target(id_)
+        before = self._logs.get(id_)
+        if before != target:
+            if before is not None:
+                self._drain.release(before)
+                del self._logs[id_]
+            if target is not None:
+                self._logs[id_] = target
+        return target
+
+    # --- what is to be done ----------------------------------------------------------------------------------
+
+    def _perform(self, seat: _Seat, effects: Sequence[PoolEffect]) -> None:
+        """Carry out what a pool asks for, and all that follows, one after the other."""
+        self._agenda.extend((seat, effect) for effect in effects)
+        if not self._performing:
+            self._performing = True
+            try:
+                while self._agenda:
+                    self._carry_out(*self._agenda.popleft())
+            finally:
+                self._performing = False
+        self._arm(seat)
+        if seat.leaving:
+            self._stop_who_is_through(seat)
+
+    def _carry_out(self, seat: _Seat, effect: PoolEffect) -> None:
+        match effect:
+            case Deliver(id=id_, data=data):
+                self._deliver(seat, id_, data)
+            case e.Log(level=level, text=text):
+                self._mainlog.log(level, text)
+            case e.Tell(notice=notice):
+                self._publish(notice)
+            case Restart(id=id_):
+                self._restart(id_)
+
+    def _deliver(self, seat: _Seat, id_: ProcessId, data: bytes) -> None:
+        stdin = self._stdin(id_)
+        try:
+            if stdin is None:
+                raise BrokenPipeError
+            through = stdin.deliver(data, partial(self._delivered, seat, id_))
+        except BrokenPipeError:
+            self._delivered(seat, id_, False)
+        else:
+            if through:
+                self._delivered(seat, id_, True)
+
+    def _delivered(self, seat: _Seat, id_: ProcessId, through: bool) -> None:
+        now = self._loop.now()
+        self._perform(seat, seat.pool.flushed(id_, now) if through else seat.pool.refused(id_, now))
+
+    # --- time ------------------------------------------------------------------------------------------------
+
+    def _arm(self, seat: _Seat) -> None:
+        """See to it that the pool is called when it wants to be; a timer that comes too early is left to fire."""
+        due = seat.pool.next_due
+        if due is None or self._seats.get(seat.pool.name) is not seat:
+            return
+        if seat.timer is not None:
+            if seat.timer_at <= due:
+                return
+            seat.timer.cancel()
+        seat.timer_at = due
+        seat.timer = self._loop.call_at(due, partial(self._due, seat))
+
+    def _due(self, seat: _Seat) -> None:
+        seat.timer = None
+        self._perform(seat, seat.pool.due(self._loop.now()))
