@@ -83,6 +83,11 @@ class Connection:
         return self._exchange is not None or self._stream is not None or bool(self._unsent)
 
     @property
+    def halfway(self) -> bool:
+        """A part of a request has come, and not the rest."""
+        return self._reading != "idle"
+
+    @property
     def unsent_bytes(self) -> int:
         """What was written and has not gone out."""
         return self._unsent_bytes

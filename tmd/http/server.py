@@ -1,8 +1,9 @@
 """A listener on the loop: accepts, counts and evicts connections.
 
-Over the cap the connection that has been idle for longest goes, so that a flood of idle ones locks nobody out; each
-listener has its own cap, so that a flood on TCP leaves the unix socket alone. Without descriptors left it serves one
-connection at a time from a descriptor kept in reserve, and does not spin.
+Over the cap the connection that has been idle for longest goes, so that a flood of idle ones locks nobody out; none
+goes before it has had a moment to ask, so that a storm of new ones does not, either. Each listener has its own cap, so
+that a flood on TCP leaves the unix socket alone. Without descriptors left it serves one connection at a time from a
+descriptor kept in reserve, and does not spin.
 """
 
 import errno
@@ -27,6 +28,10 @@ ACCEPT_AT_ONCE = 256
 """connections taken in one turn of the loop"""
 PAUSE_S = 0.1
 """before it is tried again to accept without descriptors"""
+GRACE_S = 0.05
+"""for so long after it came, or was last answered, a connection is not evicted: it is about to ask something"""
+CROWDED_S = 0.02
+"""before it is tried again to accept when all are in their grace"""
 
 _NO_ROOM = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -45,8 +50,8 @@ class HttpServer:
         self._fd = listening_socket.fileno()
         self._cap = MAX_UNIX if spec.family == "unix" else MAX_TCP
         self._site = Site(spec, daemon, socket.gethostname(), rpc)
-        # In the order in which they were last used: a dict keeps it, and moving to the end is delete and insert.
-        self._connections: dict[Connection, None] = {}
+        # When they were last used, in that order: a dict keeps it, and moving to the end is delete and insert.
+        self._connections: dict[Connection, float] = {}
         self._reserve = self._open_reserve()
         self._pause: Timer | None = None
         self._drained: Callable[[], None] | None = None
@@ -112,7 +117,7 @@ class HttpServer:
         """A connection has brought a request: it is the last to be evicted."""
         if connection in self._connections:
             del self._connections[connection]
-            self._connections[connection] = None
+            self._connections[connection] = self._loop.now()
 
     def closed(self, connection: Connection) -> None:
         """A connection is over."""
@@ -135,6 +140,9 @@ class HttpServer:
 
     def _on_connections(self) -> None:
         for _ in range(ACCEPT_AT_ONCE):
+            if self._crowded():
+                self._rest(CROWDED_S)
+                return
             try:
                 sock, _address = self._listener.accept()
             except BlockingIOError:
@@ -155,8 +163,18 @@ class HttpServer:
             return  # the listener is still readable: the next turn accepts with the descriptor just set free
         self.figures["short_of_descriptors"] += 1
         self._evict()
+        self._rest(PAUSE_S)
+
+    def _rest(self, pause_s: float) -> None:
+        """Accept nobody for a moment; who comes meanwhile waits in the kernel's queue."""
         self._loop.unwatch(self._fd)
-        self._pause = self._loop.call_later(PAUSE_S, self._listen)
+        self._pause = self._loop.call_later(pause_s, self._listen)
+
+    def _crowded(self) -> bool:
+        """Tell whether there is no room, and somebody to evict, but not yet."""
+        if len(self._connections) < self._cap or self._victim() is not None:
+            return False
+        return not all(connection.busy for connection in self._connections)
 
     def _somebody_waits(self) -> bool:
         poll = select.poll()
@@ -173,16 +191,27 @@ class HttpServer:
         if self.spec.family == "inet":
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._connections[Connection(self._loop, sock, self)] = None
+        self._connections[Connection(self._loop, sock, self)] = self._loop.now()
 
     def _evict(self) -> bool:
-        """Close the connection that has been idle for longest; False when all are being answered."""
-        for connection in self._connections:
-            if not connection.busy:
-                self.figures["evicted"] += 1
-                connection.close()
-                return True
-        return False
+        """Close the connection that has been idle for longest; False when there is none to close."""
+        victim = self._victim()
+        if victim is None:
+            return False
+        self.figures["evicted"] += 1
+        victim.close()
+        return True
+
+    def _victim(self) -> Connection | None:
+        """Return the connection that was last used before all others, of those that have had their chance.
+
+        Honest clients send a request in one go: who has sent the half of one has had it.
+        """
+        fresh = self._loop.now() - GRACE_S
+        for connection, used_at in self._connections.items():
+            if not connection.busy and (used_at <= fresh or connection.halfway):
+                return connection
+        return None
 
     def _open_reserve(self) -> int:
         try:

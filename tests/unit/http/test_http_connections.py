@@ -240,6 +240,43 @@ def test_a_thousand_idle_connections_lock_nobody_out(serve: Callable[..., Servin
         assert serving.server.figures["evicted"] >= 488
 
 
+def test_a_storm_of_newcomers_evicts_nobody_before_he_could_ask(
+    serve: Callable[..., Serving], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "MAX_UNIX", 3)
+    monkeypatch.setattr(server_module, "GRACE_S", 0.5)
+    serving = serve()
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(serving.connect())
+        storm = [stack.enter_context(serving.connect()) for _ in range(8)]
+        eventually(lambda: len(serving.server) == 3)
+        first.sendall(b"GET /ok.html HTTP/1.1\r\n\r\n")
+        assert status_of(first.recv(65536)) == 200
+        # In the end everybody has his turn.
+        storm[-1].sendall(b"GET /ok.html HTTP/1.1\r\n\r\n")
+        assert status_of(storm[-1].recv(65536)) == 200
+        assert serving.server.figures["evicted"] >= 6
+
+
+def test_who_sends_the_half_of_a_request_is_evicted_before_who_has_just_come(
+    serve: Callable[..., Serving], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "MAX_UNIX", 3)
+    monkeypatch.setattr(server_module, "GRACE_S", 60.0)
+    serving = serve()
+    with contextlib.ExitStack() as stack:
+        just_come, slow, slower = (stack.enter_context(serving.connect()) for _ in range(3))
+        for client in (slow, slower):
+            client.sendall(b"POST /RPC2 HTTP/1.1\r\nX-Slow: ")
+        eventually(lambda: serving.in_loop(lambda: sum(one.halfway for one in serving.server._connections)) == 2)
+        newcomer = stack.enter_context(serving.connect())
+        newcomer.sendall(b"GET /ok.html HTTP/1.1\r\n\r\n")
+        assert status_of(newcomer.recv(65536)) == 200
+        assert slow.recv(1) == b""
+        just_come.sendall(b"GET /ok.html HTTP/1.1\r\n\r\n")
+        assert status_of(just_come.recv(65536)) == 200
+
+
 def test_who_waits_for_an_answer_is_not_evicted(serve: Callable[..., Serving], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_UNIX", 3)
     serving = serve()
