@@ -24,7 +24,8 @@ demo: $(STAMP) ## a scripted tour on real programs, under 20 seconds
 	@$(BIN)/python docs/demo.py
 
 test: check ## lint, types and the whole suite
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not soak and not clients'
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not soak and not clients and not alone'
+	$(BIN)/python -m pytest -m 'alone and not soak and not clients'
 
 test-clients: $(STAMP) ## other people's clients against tmd; fetches them (docs/clients.md)
 	$(BIN)/python -m pytest -n $(WORKERS) -o timeout=600 tests/clients

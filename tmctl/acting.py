@@ -92,6 +92,7 @@ def clear(session: Session, request: Request) -> None:
     if not session.server_is_up():
         return
     request.takes_names()
+    session.begin_list("results")
     deed = Deed("cleared", "clearProcessLogs", CLEAR_ERRORS)
     if request.everything:
         _tell_all(session, session.client.wait("supervisor.clearAllProcessLogs"), deed)
@@ -105,6 +106,7 @@ def restart(session: Session, request: Request) -> None:
     if not session.server_is_up():
         return
     request.takes_names()
+    session.begin_list("results")
     infos: list[Info] = session.client.call("supervisor.getAllProcessInfo")
     known = ["all"] if request.everything else [name for name in request.words if _matching(infos, name)]
     if not known:
@@ -125,6 +127,7 @@ def restart(session: Session, request: Request) -> None:
 
 
 def _do(session: Session, names: Iterable[str], deed: Deed) -> None:
+    session.begin_list("results")
     if "all" in names:
         _tell_all(session, session.client.wait(deed.for_all, *deed.extra), deed)
         return

@@ -15,7 +15,15 @@ from tmctl.client import Client
 from tmctl.config import SUPERVISORS_CLIENT, BadConfig, Surroundings, Target, Wishes, find_target
 from tmctl.connection import Unreachable, parse_url
 from tmctl.dispatch import run_arguments
-from tmctl.output import ColourChoice, Output, silence, standard_output
+from tmctl.output import (
+    CannotWrite,
+    ColourChoice,
+    Output,
+    complain,
+    secure_streams,
+    silence,
+    standard_output,
+)
 from tmctl.session import Person, Session
 
 _COLOURS = ("auto", "always", "never")
@@ -30,12 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         silence(sys.stdout)
         return exits.READER_GONE
+    except CannotWrite as error:
+        silence(sys.stdout)
+        complain(f"cannot write to standard output: {error}")
+        return exits.GENERIC
     except Exception as error:  # noqa: BLE001  the border of the program: a line, not a traceback
-        print(f"error: {type(error).__name__}: {error} (a defect of tmctl: please report it)", file=sys.stderr)
+        complain(f"error: {type(error).__name__}: {error} (a defect of tmctl: please report it)")
         return exits.GENERIC
 
 
 def _main(argv: Sequence[str]) -> int:
+    secure_streams()
     try:
         arguments = parse_arguments(argv)
         # Under Supervisor's name the text is Supervisor's to the byte, on a terminal, too.
@@ -97,7 +110,7 @@ def _session(
         address = session.client.address
         asked = target
         if address.url != target.url:
-            asked = target._replace(source="the address given to open", pidfile=None, config=None)
+            asked = target._replace(source="the address given to open", pidfile=None, serving=None)
         return explained(error, address, asked, surroundings)
 
     session = Session(
@@ -128,7 +141,7 @@ def _history_file(surroundings: Surroundings) -> str:
 
 def _usage(message: str) -> int:
     program = os.path.basename(sys.argv[0]) or "tmctl"
-    print(f"Error: {message}\nFor help, use {program} -h", file=sys.stderr)
+    complain(f"Error: {message}\nFor help, use {program} -h")
     return exits.BAD_ARGUMENTS
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from tmd.wire.places import Places, config_candidates, default_places
+from tmd.wire.places import Places, config_candidates, default_places, passed_over_here
 
 if TYPE_CHECKING:
     from tmctl.sections import Sections
@@ -53,6 +53,9 @@ class Target(NamedTuple):
     source: str = "the default"
     """who said so, for messages"""
     config: str | None = None
+    """the file that was read"""
+    serving: str | None = None
+    """the file of the daemon that is to be found at the address, if that is known"""
     plugins: tuple[PluginSection, ...] = ()
 
 
@@ -77,8 +80,15 @@ class Surroundings(NamedTuple):
 
     def candidates(self) -> Iterator[str]:
         """The configuration files that exist, in the order of search."""
-        found = config_candidates(self.environ, self.uid, self.home, self.argv0_dir)
+        found = config_candidates(
+            self.environ, self.uid, self.home, self.argv0_dir, supervisors=self.called == SUPERVISORS_CLIENT
+        )
         return (path for path in found if os.path.exists(path))
+
+    def passed_over(self) -> str | None:
+        """Return the configuration in the current directory that is not looked for, if there is one."""
+        here = passed_over_here(self.uid, supervisors=self.called == SUPERVISORS_CLIENT)
+        return next(filter(os.path.exists, here), None)
 
 
 def find_target(wishes: Wishes, surroundings: Surroundings) -> Target:
@@ -98,12 +108,35 @@ def find_target(wishes: Wishes, surroundings: Surroundings) -> Target:
             if named is not None or url is None:
                 raise
     if url is not None:
+        if _place(url) != _place(target.url):
+            # Somebody else's address: the file says nothing of the daemon there.
+            target = target._replace(pidfile=None, serving=None)
         target = target._replace(url=url, source="-s" if wishes.serverurl else "TMCTL_SERVERURL")
     return target._replace(
         username=_first(wishes.username, environ.get("TMCTL_USERNAME"), target.username),
         password=_first(wishes.password, environ.get("TMCTL_PASSWORD"), target.password),
         history_file=wishes.history_file or target.history_file,
     )
+
+
+def _place(url: str) -> str:
+    return os.path.realpath(url.removeprefix("unix://")) if url.startswith("unix://") else url
+
+
+def serves(config: str, socket: str, surroundings: Surroundings) -> bool:
+    """Tell whether a configuration has its daemon listen at a socket; True when it cannot be told."""
+    from tmctl.sections import Sections  # noqa: PLC0415  as below
+
+    try:
+        sections = Sections(config, surroundings.environ)
+        if not sections.is_supervisors:
+            own = _own_server(sections, surroundings.places).url
+            return not own.startswith("unix://") or _place(own) == os.path.realpath(socket)
+        section = sections.starting_with("unix_http_server")
+        server = sections.listener(section, "", "file") if section is not None else None
+    except BadConfig:
+        return True
+    return server is None or os.path.realpath(sections.path(server.get("file", socket))) == os.path.realpath(socket)
 
 
 def _first(*values: str | None) -> str | None:
@@ -140,6 +173,7 @@ def _target_of_file(path: str, surroundings: Surroundings) -> Target:
         pidfile=sections.path(pidfile) if pidfile else None,
         source=path,
         config=path,
+        serving=path,
         plugins=sections.plugins(),
     )
 

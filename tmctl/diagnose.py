@@ -11,7 +11,7 @@ import socket
 import stat
 from collections.abc import Iterable
 
-from tmctl.config import Surroundings, Target
+from tmctl.config import Surroundings, Target, serves
 from tmctl.connection import Address, Unreachable
 
 USUAL_SOCKETS = ("/run/supervisor.sock", "/run/supervisor/supervisor.sock", "/tmp/supervisor.sock")
@@ -25,7 +25,7 @@ def explain(error: Unreachable, address: Address, target: Target, surroundings: 
     elsewhere = _listening_elsewhere(address, surroundings)
     if error.number in (errno.EACCES, errno.EPERM):
         return _denied(address)
-    if error.number == errno.ENOENT and pid:
+    if error.number == errno.ENOENT and pid and _belongs(target, address, surroundings):
         return (
             f"the daemon runs (pid {pid}, from {target.pidfile}) but its socket {address.path} is gone"
             " (something removed it; a tmd makes it anew within seconds, a supervisord needs a restart)"
@@ -38,7 +38,7 @@ def explain(error: Unreachable, address: Address, target: Target, surroundings: 
             place = address.path or f"{address.host}:{address.port}"
             return f"the daemon runs (pid {pid}, from {target.pidfile}) but does not listen on {place}{_look(target)}"
         leftover = " and the socket is a leftover" if address.is_unix and error.number == errno.ECONNREFUSED else ""
-        return f"no daemon is running here{leftover} ({_start(target)})"
+        return f"no daemon is running here{leftover} ({_start(target, surroundings)})"
     if error.number in (errno.ECONNRESET, errno.EPIPE):
         return "the server ended the conversation (it is stopping or restarting: try again)"
     if error.number == errno.ETIMEDOUT:
@@ -72,8 +72,16 @@ def _look(target: Target) -> str:
     return f" (compare its configuration with {_said(target)})"
 
 
-def _start(target: Target) -> str:
-    return f"start one with: tmd -c {target.config}" if target.config else "start one with: tmd -c FILE"
+def _belongs(target: Target, address: Address, surroundings: Surroundings) -> bool:
+    """Tell whether the daemon with the pid file was ever to listen there."""
+    return target.serving is None or serves(target.serving, address.path, surroundings)
+
+
+def _start(target: Target, surroundings: Surroundings) -> str:
+    if target.serving:
+        return f"start one with: tmd -c {target.serving}"
+    here = surroundings.passed_over() if target.source == "the default" else None
+    return f"./{here} is not read as root: say -c ./{here}" if here else "start one with: tmd -c FILE"
 
 
 def _denied(address: Address) -> str:

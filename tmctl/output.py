@@ -5,6 +5,7 @@ shown, not obeyed; colour never changes the text. Knows nothing about what the t
 """
 
 import codecs
+import errno
 import os
 import sys
 from collections.abc import Mapping
@@ -40,6 +41,10 @@ _SPELLED = {
 """C0 and C1 controls, and those that turn the direction of text: with them a line can show what it does not say."""
 
 
+class CannotWrite(Exception):
+    """Standard output cannot be written, for another reason than that its reader went away; the text says why."""
+
+
 class Output:
     """The two output streams of one run."""
 
@@ -61,13 +66,15 @@ class Output:
 
     def text(self, text: str) -> None:
         """Write text as it is."""
-        self._stdout.write(text)
-        self._stdout.flush()
+        try:
+            self._stdout.write(text)
+            self._stdout.flush()
+        except OSError as error:
+            raise _cannot_write(error) from error
 
     def error(self, text: str) -> None:
         """Write a line to standard error."""
-        self._stderr.write(text + "\n")
-        self._stderr.flush()
+        complain(text, self._stderr)
 
     def foreign(self, text: str) -> None:
         """Write text that some program wrote."""
@@ -77,14 +84,46 @@ class Output:
         """Write bytes that some program wrote, as they come; unchanged unless for a terminal."""
         binary = getattr(self._stdout, "buffer", None)
         if binary is not None and (self.raw or not self.is_terminal):
-            binary.write(data)
-            binary.flush()
+            try:
+                binary.write(data)
+                binary.flush()
+            except OSError as error:
+                raise _cannot_write(error) from error
         else:
             self.foreign(self._decoder.decode(data))
 
 
-def silence(stream: TextIO) -> None:
-    """Point a stream whose reader went away at nothing, so that the interpreter's last flush does not complain."""
+def _cannot_write(error: OSError) -> Exception:
+    return error if isinstance(error, BrokenPipeError) else CannotWrite(error.strerror or str(error))
+
+
+def complain(text: str, stream: TextIO | None = None) -> None:
+    """Write a line to standard error, or to the stream; if that cannot be, there is nobody left to tell."""
+    stream = stream or sys.stderr
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except OSError:
+        silence(stream)
+
+
+def secure_streams() -> None:
+    """Have /dev/null where a standard stream is closed; CannotWrite when it is standard output."""
+    closed = [number for number, stream in enumerate((sys.stdin, sys.stdout, sys.stderr)) if stream is None]
+    for _ in closed:
+        os.open(os.devnull, os.O_RDWR)  # in the place of the closed one, that no other file gets its number
+    if 0 in closed:
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115  stays open
+    if 2 in closed:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115  stays open
+    if 1 in closed:
+        raise CannotWrite(os.strerror(errno.EBADF))
+
+
+def silence(stream: TextIO | None) -> None:
+    """Point a stream that cannot be written at nothing, so that the interpreter's last flush does not complain."""
+    if stream is None:
+        return
     devnull = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(devnull, stream.fileno())

@@ -12,7 +12,11 @@ from tmctl.client import HttpStatus
 from tmctl.commands import Command
 from tmctl.config import BadConfig, PluginSection, Target
 from tmctl.controller import Controller
+from tmctl.output import CannotWrite
 from tmctl.session import Request, Session
+
+_NOT_THEIRS = (KeyboardInterrupt, BrokenPipeError, CannotWrite)
+"""what passes through other people's code from elsewhere"""
 
 
 class Plugins:
@@ -49,9 +53,9 @@ class Plugins:
                 if error.errcode == 401:
                     raise HttpStatus(error.url, error.errcode, error.errmsg) from error
                 session.fail(told(error))
-            except BrokenPipeError:
+            except (*_NOT_THEIRS, SystemExit):  # the last is how a plug-in ends the client, and with which status
                 raise
-            except Exception as error:  # noqa: BLE001  the border of a request: other people's code
+            except BaseException as error:  # noqa: BLE001  the border of a request: other people's code
                 session.fail(told(error))
             finally:
                 self._controller.close()
@@ -63,8 +67,8 @@ class Plugins:
         plugin = self._owner(topic)
         if plugin is None:
             return False
-        explain = getattr(plugin, f"help_{topic}", None)
         try:
+            explain = getattr(plugin, f"help_{topic}", None)
             if callable(explain):
                 explain()
             else:
@@ -78,11 +82,9 @@ class Plugins:
 
     def complete(self, name: str, word: str, before: str) -> list[str]:
         """Return what a plug-in offers for a word of its command; `before` is the line up to the cursor."""
-        offer = getattr(self._owner(name), f"complete_{name}", None)
-        if not callable(offer):
-            return []
         try:
-            found = offer(word, before, len(before) - len(word), len(before))
+            offer = getattr(self._owner(name), f"complete_{name}", None)
+            found = offer(word, before, len(before) - len(word), len(before)) if callable(offer) else ()
         except Exception:  # noqa: BLE001  a failed guess is no guess, and nothing may be printed while somebody types
             return []
         finally:
@@ -96,10 +98,17 @@ class Plugins:
 def _commands_of(plugin: Any) -> list[str]:
     # `help` is a command of everybody; the base class of Supervisor's plug-ins has one to show its own topics.
     names = (name for name in dir(plugin) if name.startswith("do_") and name != "do_help")
-    return [name.removeprefix("do_") for name in names if callable(getattr(plugin, name, None))]
+    return [name.removeprefix("do_") for name in names if _is_command(plugin, name)]
 
 
-def told(error: Exception) -> str:
+def _is_command(plugin: Any, name: str) -> bool:
+    try:
+        return callable(getattr(plugin, name, None))
+    except Exception:  # noqa: BLE001  other people's code: what it raises is told to whoever asks for the command
+        return True
+
+
+def told(error: BaseException) -> str:
     """Return the line that Supervisor's client shows for an exception: its class, its text, the place."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
@@ -114,16 +123,30 @@ def load_plugins(session: Session, target: Target) -> Plugins:
     plugins = Plugins(controller)
     factories = [(section, _factory(section)) for section in target.plugins]
     controller.options.plugin_factories += [(section.name, factory, section.options) for section, factory in factories]
-    for section, factory in factories:
-        try:
-            plugin = factory(controller, **section.options)
-        except Exception as error:
-            raise BadConfig(f"cannot load {section.section}: {type(error).__name__}: {error}") from error
+    try:
+        for section, factory in factories:
+            _make(plugins, controller, section, factory)
+    finally:
+        controller.close()
+    return plugins
+
+
+def _make(plugins: Plugins, controller: Controller, section: PluginSection, factory: Any) -> None:
+    try:
+        plugin = factory(controller, **section.options)
         if hasattr(plugin, "__dict__"):
             plugin.name = section.name
         plugins.add(section.name, plugin)
-    controller.close()
-    return plugins
+    except _NOT_THEIRS:
+        raise
+    except BaseException as error:
+        raise BadConfig(f"cannot load {section.section}: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({'' if error.code is None else repr(error.code)})"
+    return f"{type(error).__name__}: {error}"
 
 
 def _factory(section: PluginSection) -> Any:
@@ -132,7 +155,10 @@ def _factory(section: PluginSection) -> Any:
         found: Any = importlib.import_module(module)
         for attribute in attributes.split(".") if attributes else ():
             found = getattr(found, attribute)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise BadConfig(f"{section.factory} cannot be resolved within {section.section}: {reason}") from error
+    except _NOT_THEIRS:
+        raise
+    except SystemExit as error:
+        raise BadConfig(f"cannot load {section.section}: {_cause(error)}") from error
+    except BaseException as error:
+        raise BadConfig(f"{section.factory} cannot be resolved within {section.section}: {_cause(error)}") from error
     return found

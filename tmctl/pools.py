@@ -49,13 +49,15 @@ def ask_for_pools(session: Session) -> list[Pool] | None:
 
 
 def pool_lines(pool: Pool, paint: Paint) -> list[str]:
-    """Return one line about a pool and an indented one about each of its listeners."""
+    """Return one line about a pool, one about an event it is in trouble with, and one about each of its listeners."""
     counts = "  ".join(f"{key} {pool[key]}" for key in ("delivered", "rejected", "redelivered"))
     head = (
         f"{pool['name']}  events {','.join(pool['events'])}  waiting {pool['waiting']}/{pool['buffer_size']}"
         f"  {counts}  {_dropped(pool, paint)}"
     )
-    return [head, *(f"  {listener['name']}  {_condition(listener, paint)}" for listener in pool["listeners"])]
+    trouble = [f"  oldest {paint(pool['note'], 'yellow')}"] if pool.get("note") else []
+    listeners = [f"  {listener['name']}  {_condition(listener, paint)}" for listener in pool["listeners"]]
+    return [head, *trouble, *listeners]
 
 
 def listener_notes(found: Iterable[Pool], paint: Paint) -> dict[str, str]:
@@ -76,6 +78,7 @@ def listener_records(found: Iterable[Pool]) -> dict[str, Info]:
         listener["name"]: {
             "state": listener["state"],
             "for_s": listener["for_s"],
+            "note": listener.get("note", ""),
             "waiting": pool["waiting"],
             "buffer_size": pool["buffer_size"],
             "dropped": pool["dropped"],
@@ -96,4 +99,6 @@ def _condition(listener: Info, paint: Paint) -> str:
         return "not running"
     minutes, seconds = divmod(int(listener["for_s"]), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{paint(state, _COLOURS.get(state, ''))} for {hours}:{minutes:02}:{seconds:02}"
+    note = str(listener.get("note", ""))
+    colour = "red" if note else _COLOURS.get(state, "")
+    return f"{paint(state, colour)} for {hours}:{minutes:02}:{seconds:02}{', ' if note else ''}{note}"

@@ -151,6 +151,11 @@ class Session:
         if self.document is not None:
             self.document[key] = value
 
+    def begin_list(self, key: str) -> None:
+        """Have a list in the document, if one is being made, also when nothing will be put in it."""
+        if self.document is not None:
+            self.document.setdefault(key, [])
+
     def append(self, key: str, value: Any) -> None:
         """Put one more item in a list of the document, if one is being made."""
         if self.document is not None:

@@ -14,6 +14,7 @@ from tmctl.complete import Names, completions
 from tmctl.connection import Unreachable
 from tmctl.dispatch import run_line
 from tmctl.marshal import BadReply, ServerFault
+from tmctl.output import CannotWrite
 from tmctl.render import Info
 from tmctl.session import Person, Session
 
@@ -57,7 +58,7 @@ def _run_one(session: Session, line: str, *, as_json: bool) -> bool:
         return run_line(session, line, as_json=as_json)
     except KeyboardInterrupt:
         session.output.line("")
-    except BrokenPipeError:
+    except (BrokenPipeError, CannotWrite):
         raise
     except Exception as error:  # noqa: BLE001  the border of a request: the shell goes on
         session.output.error(f"error: {type(error).__name__}: {error} (a defect of tmctl: please report it)")

@@ -12,6 +12,7 @@ from typing import Any
 
 from tmd import __version__
 from tmd.arguments import SWITCHES, Arguments, UsageError, parse, usage
+from tmd.config.daemon import check_flags
 from tmd.config.host import Host
 from tmd.config.load import Loaded, load_file
 from tmd.config.settings import Dialect
@@ -19,7 +20,7 @@ from tmd.daemon.host import machine_host
 from tmd.drop_in import DAEMON, SAMPLE, CannotInstall, called_as, install_names
 from tmd.tree.problems import ConfigRefused
 from tmd.wire.methods import SUPERVISOR_VERSION
-from tmd.wire.places import config_candidates
+from tmd.wire.places import config_candidates, files_here, passed_over_here
 
 POLL_S = 0.02
 """how often `--shell` looks whether its daemon answers"""
@@ -49,16 +50,16 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _sample(arguments.subject)
             case "explain":
                 return _explain(arguments.subject)
-        path = arguments.configuration or _found()
+        host = machine_host(arguments.overrides, arguments.flags)
+        check_flags(host, supervisors=called == DAEMON)
+        path = arguments.configuration or _found(supervisors=called == DAEMON)
+        if not os.path.isabs(path) and _nowhere():
+            return _fail(f"cannot read '{path}': the current directory was removed (name the file with its whole path)")
+        loaded = _load(path, host, names_in_log=arguments.action == "run")
     except UsageError as why:
         return _fail(str(why))
-    host = machine_host(arguments.overrides, arguments.flags)
-    if not os.path.isabs(path) and _nowhere():
-        return _fail(f"cannot read '{path}': the current directory was removed (name the file with its whole path)")
-    try:
-        loaded = load_file(path, host)
     except ConfigRefused as refusal:
-        return _refuse(path, refusal)
+        return _refuse(refusal)
     if arguments.action == "check-config":
         return _approve(path, loaded)
     if arguments.action == "shell":
@@ -102,6 +103,17 @@ def _run(path: str, host: Host, loaded: Loaded) -> int:
         return BAD_START
 
 
+def _load(path: str, host: Host, *, names_in_log: bool) -> Loaded:
+    """Read a configuration. What is refused is told by the name it was given, what the log tells by its whole path."""
+    if not names_in_log or os.path.isabs(path):
+        return load_file(path, host)
+    try:
+        return load_file(os.path.join(host.cwd, path), host)
+    except ConfigRefused:
+        load_file(path, host)
+        raise
+
+
 def _nowhere() -> bool:
     """Tell whether the current directory was removed."""
     try:
@@ -111,15 +123,24 @@ def _nowhere() -> bool:
     return False
 
 
-def _found() -> str:
-    directory = os.path.dirname(os.path.abspath(sys.argv[0]))
-    candidates = config_candidates(os.environ, os.geteuid(), os.path.expanduser("~"), directory)
+def _found(*, supervisors: bool) -> str:
+    """Return the first file of the search; `supervisors`: we were called by Supervisor's name."""
+    uid, directory = os.geteuid(), os.path.dirname(os.path.abspath(sys.argv[0]))
+    candidates = config_candidates(os.environ, uid, os.path.expanduser("~"), directory, supervisors=supervisors)
     for candidate in candidates:
         if os.path.exists(candidate):
+            if uid == 0 and candidate in files_here(uid, supervisors=supervisors):
+                print(
+                    f"warning: root obeys '{candidate}' of the current directory: whoever may write there can have "
+                    "anything run as root (name the file with -c)",
+                    file=sys.stderr,
+                )
             return candidate
+    here = next(filter(os.path.exists, passed_over_here(uid, supervisors=supervisors)), None)
+    hint = f" (./{here} is not read as root: say -c ./{here})" if here else ""
     raise UsageError(
         f"No config file found at default paths ({', '.join(candidates)}); "
-        "use the -c option to specify a config file at a different path"
+        f"use the -c option to specify a config file at a different path{hint}"
     )
 
 
@@ -171,12 +192,13 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
-def _refuse(path: str, refusal: ConfigRefused) -> int:
-    lines = refusal.text.splitlines()
+def _refuse(refusal: ConfigRefused) -> int:
     print(f"Error: {refusal.supervisor_text}", file=sys.stderr)
-    for line in lines if lines[0] != refusal.supervisor_text else lines[1:]:
+    for line in refusal.more:
         print(f"  {line}", file=sys.stderr)
-    print(f"cannot use '{path}': {_count(len(lines), 'problem')} (nothing was started or changed)", file=sys.stderr)
+    count = len(refusal.problems)
+    if count > 1:
+        print(f"{count} problems in all (nothing was started or changed)", file=sys.stderr)
     print(f"For help, use {_program()} -h", file=sys.stderr)
     return BAD_START
 

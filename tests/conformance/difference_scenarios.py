@@ -218,6 +218,22 @@ SCENARIOS = [
         differs=Differs("foreign-rejects", "pool:m .*REMOTE_COMMUNICATION"),
     ),
     Scenario(
+        "differs: an event rejected twice",
+        "",
+        [
+            *ready("l"),
+            *send("held"),
+            UntilText("l.events", "type:held"),
+            *send("one", "two"),
+            Write("l.events.go", "\n"),
+            UntilText("l.events", "type:one", 4),
+            Show("l.events"),
+        ],
+        head=recorder("l", REMOTE, "buffer_size=100", answers="wait" + " fail" * 100),
+        log="no",
+        differs=Differs("rejects", ours="type:two"),
+    ),
+    Scenario(
         "differs: the socket of a stopped program",
         fcgi("f", UNIX),
         [Until("f", "RUNNING"), Rpc("supervisor.stopProcess", ("f",)), UntilLine("Closing socket"), Mode("f.sock")],

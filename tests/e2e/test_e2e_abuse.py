@@ -19,7 +19,8 @@ MB = 1024 * 1024
 BODY = 100 * MB
 DRIPPERS = 1000
 ANSWERS_WITHIN_S = 0.2
-"""what `tmctl status` may take while all this goes on; the median of several, as the machine has other things to do"""
+"""what `tmctl status` may take while all this goes on, or three times of what it takes in peace where that is more: the
+machine may have other things to do; the median of several"""
 
 ENTITIES = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10 if n else "lol" * 10}">' for n in range(10))
 BOMB = (
@@ -82,6 +83,15 @@ def send_large_body(connect: Callable[[], socket.socket]) -> None:
             sock.sendall(piece)
 
 
+def status_took(rig: Rig) -> float:
+    """Return how long `tmctl status` takes."""
+    began = time.monotonic()
+    answer = rig.ctl("status")
+    took = time.monotonic() - began
+    assert (answer.code, "RUNNING" in answer.text) == (0, True), answer
+    return took
+
+
 @contextlib.contextmanager
 def dripping(connect: Callable[[], socket.socket], count: int) -> Iterator[list[socket.socket]]:
     """Hold connections that send one byte of a request now and then, and open new ones where they are cut off."""
@@ -117,12 +127,13 @@ def dripping(connect: Callable[[], socket.socket], count: int) -> Iterator[list[
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("family", ["tcp", "unix"])
 def test_a_bomb_a_huge_body_and_a_thousand_slow_senders_at_once(rig: Rig, port: int, family: str) -> None:
     rig.write("[program:web]\ncommand=sleep 100000\nstartsecs=0\n", head=f"[inet_http_server]\nport=127.0.0.1:{port}\n")
     rig.start()
     web = rig.until("web", "RUNNING")["pid"]
-    assert rig.ctl("status").code == 0
+    calm = statistics.median(status_took(rig) for _ in range(5))
     before, files = rss(rig.daemon_pid), len(os.listdir(f"/proc/{rig.daemon_pid}/fd"))
 
     def connect() -> socket.socket:
@@ -149,10 +160,7 @@ def test_a_bomb_a_huge_body_and_a_thousand_slow_senders_at_once(rig: Rig, port: 
         ]
         try:
             for _ in range(9):
-                began = time.monotonic()
-                answer = rig.ctl("status")
-                took.append(time.monotonic() - began)
-                assert (answer.code, "RUNNING" in answer.text) == (0, True), answer
+                took.append(status_took(rig))
                 highest = max(highest, rss(rig.daemon_pid))
             eventually(lambda: all(attack.done for attack in attacks), 30, what="every attack was through once")
         finally:
@@ -161,7 +169,7 @@ def test_a_bomb_a_huge_body_and_a_thousand_slow_senders_at_once(rig: Rig, port: 
         highest = max(highest, rss(rig.daemon_pid))
     median = statistics.median(took)
     assert highest - before < 20 * MB, f"grew by {(highest - before) / MB:.1f} MB"
-    assert median < ANSWERS_WITHIN_S, [f"{each:.3f}" for each in took]
+    assert median < max(ANSWERS_WITHIN_S, 3 * calm), [f"{each:.3f}" for each in took]
     eventually(lambda: len(os.listdir(f"/proc/{rig.daemon_pid}/fd")) <= files, 30, what="all connections are closed")
     eventually(lambda: rss(rig.daemon_pid) - before < 4 * MB, 30, what="the memory is given back")
     assert rig.pid("web") == web

@@ -9,6 +9,7 @@ import stat
 import xmlrpc.client
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +49,10 @@ def accepts(rig: Rig, address: str = "fcgi") -> bool:
             return True
     except OSError:
         return False
+
+
+def own_name() -> str:
+    return Path("/proc/self/comm").read_text(encoding="utf-8").strip()
 
 
 def free_port() -> int:
@@ -253,7 +258,7 @@ def test_an_address_in_use_is_a_failed_start_with_its_reason_and_is_tried_again(
         rig.write(f"{PROGRAM}socket=unix://{{dir}}/fcgi\nstartretries=1\nstartsecs=0\n")
         rig.start()
         info = rig.until("web", "FATAL")
-        reason = f"cannot listen on '{rig.dir}/fcgi': another program does"
+        reason = f"cannot listen on '{rig.dir}/fcgi': pid {os.getpid()} ({own_name()}) does"
         assert info["spawnerr"] == info["description"] == reason
         assert [line.text for line in rig.lines("spawnerr")] == [f"spawnerr: {reason}"] * 2
         assert rig.ctl("start", "web").text == "web: ERROR (spawn error)\n"
@@ -261,6 +266,95 @@ def test_an_address_in_use_is_a_failed_start_with_its_reason_and_is_tried_again(
     rig.ctl("start", "web")
     assert ask(rig, "who")
     rig.stop()
+
+
+def crash(rig: Rig) -> None:
+    """Kill the daemon at once; what it started lives on."""
+    assert rig.daemon
+    rig.daemon.kill()
+    rig.daemon.wait()
+
+
+def end_leftovers(rig: Rig, pids: list[int]) -> None:
+    for pid in pids:
+        world.kill(pid)
+    rig.wait(lambda: not any(world.alive(pid) for pid in pids), what="the leftovers are gone")
+
+
+def test_after_a_crash_of_the_daemon_its_socket_is_taken_from_the_leftovers(rig: Rig) -> None:
+    rig.write(f"{PROGRAM}socket=unix://{{dir}}/fcgi\nstartretries=0\nstartsecs=0\n{THREE}")
+    rig.start()
+    rig.until_all("RUNNING")
+    old = [rig.pid(f"web:w{number}") for number in range(3)]
+    crash(rig)
+    assert int(ask(rig, "who").split()[0]) in old
+    rig.start()
+    rig.until_all("RUNNING")
+    new = [rig.pid(f"web:w{number}") for number in range(3)]
+    assert all(world.alive(pid) for pid in old)
+    with all_busy(rig) as links:
+        for link in links:
+            link.sendall(b"who\n")
+        assert {int(hear(link).split()[0]) for link in links} == set(new)
+    if rig.subject == "tmd":
+        assert f"pid {min(old)} (" in rig.lines("Replacing socket .* of an earlier daemon")[0].text
+        assert len(rig.lines("Replacing socket")) == 1
+    end_leftovers(rig, old)
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_a_leftover_of_another_program_keeps_its_socket_and_is_named(rig: Rig) -> None:
+    rig.write(f"{PROGRAM}socket=unix://{{dir}}/fcgi\nstartsecs=0\n")
+    rig.start()
+    old = rig.until("web", "RUNNING")["pid"]
+    crash(rig)
+    rig.write(PROGRAM.replace(":web]", ":other]") + "socket=unix://{dir}/fcgi\nstartretries=0\n")
+    rig.start()
+    name = (Path("/proc") / str(old) / "comm").read_text(encoding="utf-8").strip()
+    assert rig.until("other", "FATAL")["spawnerr"] == f"cannot listen on '{rig.dir}/fcgi': pid {old} ({name}) does"
+    assert ask(rig, "who") == f"{old} web"
+    end_leftovers(rig, [old])
+    rig.ctl("start", "other")
+    assert ask(rig, "who").endswith(" other")
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_a_port_that_a_leftover_has_is_said_to_be(rig: Rig) -> None:
+    port = free_port()
+    rig.write(f"{PROGRAM}socket=tcp://127.0.0.1:{port}\nstartretries=0\nstartsecs=0\n")
+    rig.start()
+    old = rig.until("web", "RUNNING")["pid"]
+    crash(rig)
+    rig.start()
+    reason = rig.until("web", "FATAL")["spawnerr"]
+    assert reason.startswith(f"cannot listen on 127.0.0.1:{port}: pid {old} (")
+    assert reason.endswith(") does (left by an earlier daemon: end it)")
+    end_leftovers(rig, [old])
+    rig.ctl("start", "web")
+    assert ask(rig, "who", port).endswith(" web")
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_a_socket_file_that_is_gone_is_made_again_by_a_restart(rig: Rig) -> None:
+    rig.write(f"{PROGRAM}socket=unix://{{dir}}/fcgi\nstartsecs=0\n{THREE}")
+    rig.start()
+    rig.until_all("RUNNING")
+    (rig.dir / "fcgi").unlink()
+    rig.ctl("restart", "web:w1")
+    assert ask(rig, "who").endswith(" w1")
+    rig.ctl("restart", "web:*")
+    with all_busy(rig):
+        pass
+    (rig.dir / "fcgi").unlink()
+    rig.ctl("restart", "web:*")
+    with all_busy(rig):
+        pass
+    assert len(rig.lines("Replacing socket .*removed or replaced by others")) == 2
+    rig.stop()
+    assert not (rig.dir / "fcgi").exists()
 
 
 @pytest.mark.ours
@@ -302,6 +396,64 @@ def moves(rig: Rig, update: Callable[[], object]) -> None:
 
 def test_an_update_moves_it(rig: Rig) -> None:
     moves(rig, lambda: rig.ctl("update"))
+
+
+SLOW = "startsecs=0\nstartretries=0\nstopsignal=CONT\nstopwaitsecs=3\n"
+"""it takes the stop for nothing, and is killed after a while"""
+
+
+def section(name: str, address: str) -> str:
+    return f"[fcgi-program:{name}]\ncommand={program('acceptor.py')}\nsocket={address}\n{SLOW}"
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+def test_an_address_passes_from_a_program_that_stops_slowly_to_another(rig: Rig, kind: str) -> None:
+    port = free_port()
+    old = new = "unix://{dir}/fcgi"
+    if kind == "tcp":
+        old, new = f"tcp://localhost:{port}", f"tcp://127.0.0.1:{port}"
+    rig.write(section("old", old))
+    rig.start()
+    rig.until("old", "RUNNING")
+    rig.write(section("new", new))
+    rig.ctl("update")
+    rig.until("new", "RUNNING", deadline_s=20)
+    assert ask(rig, "who", port if kind == "tcp" else "fcgi").endswith(" new")
+    refused = rig.lines("spawnerr")
+    assert len(refused) == 2
+    assert all(line.text.endswith(": program 'old' does until it has stopped") for line in refused)
+    closed, created = rig.lines("Closing socket")[0], rig.lines("Creating socket")[-1]
+    assert created.at - closed.at < 0.5
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_two_programs_swap_their_addresses(rig: Rig) -> None:
+    rig.write(section("a", "unix://{dir}/1") + section("b", "unix://{dir}/2").replace("stopsignal=CONT\n", ""))
+    rig.start()
+    rig.until_all("RUNNING")
+    assert ask(rig, "who", "1").endswith(" a")
+    rig.write(section("a", "unix://{dir}/2") + section("b", "unix://{dir}/1").replace("stopsignal=CONT\n", ""))
+    rig.ctl("update")
+    rig.until_all("RUNNING", deadline_s=20)
+    assert ask(rig, "who", "2").endswith(" a")
+    assert ask(rig, "who", "1").endswith(" b")
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_a_program_on_the_socket_of_another_does_not_knock_there(rig: Rig) -> None:
+    rig.write(
+        f"{PROGRAM}socket=unix://{{dir}}/fcgi\nstartsecs=0\n"
+        + PROGRAM.replace(":web]", ":second]")
+        + "socket=unix://{dir}/fcgi\npriority=1000\nstartretries=1\n"
+    )
+    rig.start()
+    why = rig.until("second", "FATAL")["spawnerr"]
+    assert why == f"cannot listen on unix://{rig.dir}/fcgi: program 'web' does"
+    assert ask(rig, "count") == "1"
+    rig.stop()
 
 
 @pytest.mark.ours

@@ -312,6 +312,8 @@ def judge(event, result):
         raise Later
     if "broken" in event.payload() and seen.count(event.serial) == 1:
         raise ValueError("no idea")
+    if "interrupted" in event.payload() and seen.count(event.serial) == 1:
+        raise KeyboardInterrupt
 """
 
 
@@ -320,8 +322,9 @@ def test_a_result_handler_of_ones_own_judges(rig: Rig) -> None:
     (rig.dir / "judging.py").write_text(HANDLER)
     rig.write(listener("ok", "REMOTE_COMMUNICATION", more="result_handler=judging:judge"))
     rig.start(PYTHONPATH=f"{rig.dir}:{rig.environment()['PYTHONPATH']}")
-    say(rig, "now", "later", "broken", "end")
-    assert notes(until_events(rig, 6)) == ["now", "later", "later", "broken", "broken", "end"]
+    say(rig, "now", "later", "broken", "interrupted", "end")
+    said = ["now", "later", "later", "broken", "broken", "interrupted", "interrupted", "end"]
+    assert notes(until_events(rig, 8)) == said
     rig.until_line("ear: event was rejected")
     rig.until_line("ear: event caused an error")
     assert "ValueError: no idea" in rig.text("d.log")
@@ -338,7 +341,9 @@ def test_whoever_breaks_the_protocol_is_listened_to_again_once_ready(rig: Rig, m
     found = until_pool(rig, lambda found: found["waiting"] == 0 and found["listeners"][0]["state"] == "READY")
     assert list(dict.fromkeys(notes(events(rig)))) == said, "each was given, and in order"
     assert found["dropped"] == 0
-    rig.until_line("^ear: has entered the UNKNOWN state and will no longer receive events")
+    rig.until_line(
+        "^ear: has entered the UNKNOWN state and will no longer receive events until it says READY again, this"
+    )
     rig.stop()
 
 
@@ -413,14 +418,126 @@ def test_an_event_whose_listener_died_over_it_is_given_again(rig: Rig) -> None:
 
 
 @pytest.mark.ours
-def test_an_event_that_kills_three_listeners_is_dropped(rig: Rig) -> None:
+@pytest.mark.parametrize("mode", ["die-of-poison", "fail-poison"])
+def test_an_event_that_nobody_can_handle_holds_up_no_other_and_is_to_be_seen(rig: Rig, mode: str) -> None:
+    rig.write(listener(mode, "REMOTE_COMMUNICATION"))
+    rig.start()
+    bread = [f"bread {number}" for number in range(5)]
+    say(rig, "poison", *bread)
+    facts = until_pool(rig, lambda facts: facts["delivered"] == 5)
+    assert [text for text in notes(events(rig)) if text != "poison"] == bread
+    assert facts["dropped"] == 0
+    rig.wait(lambda: "  oldest event 0 (REMOTE_COMMUNICATION): " in rig.ctl("pools").text, LATE_S)
+    rig.stop()
+    rig.until_line("^pool ear ends, discarding 1 events that no listener has accepted$")
+
+
+@pytest.mark.ours
+def test_listeners_that_are_killed_at_random_lose_nothing(rig: Rig) -> None:
+    more = "numprocs=3\nprocess_name=ear%(process_num)s"
+    rig.write(listener("slow", "REMOTE_COMMUNICATION", more=more))
+    rig.start()
+    rig.until_all("RUNNING")
+    for number in range(40):
+        say(rig, f"{number}")
+        world.kill(rig.until(f"ear:ear{number % 3}", "RUNNING")["pid"], signal.SIGKILL)
+    facts = until_pool(rig, lambda facts: facts["delivered"] == 40)
+    assert (facts["dropped"], facts["waiting"]) == (0, 0)
+    assert set(notes(events(rig))) == {str(number) for number in range(40)}
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_a_listener_that_closes_its_stdout_is_told_of_and_restarted(rig: Rig) -> None:
+    rig.write(listener("hang-up", "REMOTE_COMMUNICATION"))
+    rig.start()
+    say(rig, "one", "two")
+    until_pool(rig, lambda facts: facts["delivered"] == 2)
+    rig.until_line(
+        r"^ear: closed its stdout and can answer no more, event \d+ \(REMOTE_COMMUNICATION\) is given again$"
+    )
+    rig.until_line("^ear: has closed its stdout, restarting it$")
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_a_listener_that_ends_is_not_said_to_have_closed_its_stdout(rig: Rig) -> None:
     rig.write(listener("die-of-poison", "REMOTE_COMMUNICATION"))
     rig.start()
-    say(rig, "poison", "bread")
-    until_pool(rig, lambda facts: facts["delivered"] == 1 and facts["dropped"] == 1)
-    assert notes(events(rig)) == ["poison"] * 3 + ["bread"]
-    rig.until_line("pool ear discarding event")
-    assert rig.rpc.taskmaster.getFigures()["events_dropped"] == 1
+    say(rig, "poison")
+    until_events(rig, 5)
+    rig.stop()
+    assert not rig.lines("closed its stdout")
+
+
+@pytest.mark.ours
+def test_a_daemon_that_slept_restarts_nobody(rig: Rig) -> None:
+    rig.write(listener("wait", "REMOTE_COMMUNICATION", more="ackwaitsecs=1"))
+    rig.start()
+    before = rig.until("ear", "RUNNING")["pid"]
+    say(rig, "one")
+    until_events(rig, 1)
+    world.kill(rig.daemon_pid, signal.SIGSTOP)
+    at = time.monotonic()
+    rig.wait(lambda: time.monotonic() > at + 3.5, LATE_S)
+    (rig.dir / "ear.events.go").touch()
+    world.kill(rig.daemon_pid, signal.SIGCONT)
+    until_pool(rig, lambda facts: facts["delivered"] == 1)
+    assert rig.pid("ear") == before
+    assert not rig.lines("restarting it")
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_the_last_answer_of_a_process_that_a_pool_has_too_many_counts(rig: Rig) -> None:
+    answer = (
+        'trap "sleep 0.2; printf \'RESULT 2\\nOK\'; exit 0" TERM; printf "READY\\n"; read -r line; '
+        'echo "$line" >> {dir}/got; while :; do sleep 0.05; done'
+    )
+
+    def section(count: int) -> str:
+        command = f"/bin/sh -c {shlex.quote(answer)}"
+        return (
+            f"[eventlistener:ear]\ncommand={command}\nevents=REMOTE_COMMUNICATION\nstartsecs=0\nstopasgroup=false\n"
+            f"numprocs={count}\nprocess_name=ear%(process_num)s\n"
+        )
+
+    rig.write(section(2))
+    rig.start()
+    until_pool(rig, lambda facts: [one["state"] for one in facts["listeners"]] == ["READY", "READY"])
+    say(rig, "one", "two")
+    until_pool(rig, lambda facts: [one["state"] for one in facts["listeners"]] == ["BUSY", "BUSY"])
+    rig.write(section(1))
+    rig.rpc.taskmaster.reread("")
+    rig.rpc.taskmaster.update([])
+    facts = until_pool(rig, lambda facts: facts["delivered"] >= 1)
+    assert (facts["redelivered"], facts["waiting"]) == (0, 0)
+    assert len(rig.text("got").splitlines()) == 2
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_a_pool_tells_of_a_listener_that_closed_its_stdin(rig: Rig) -> None:
+    rig.write(listener("deaf", "REMOTE_COMMUNICATION"))
+    rig.start()
+    until_state(rig, "READY")
+    say(rig, "one")
+    rig.wait(lambda: ", has closed its stdin" in rig.ctl("pools").text, LATE_S)
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_a_listener_that_says_ready_and_never_reads_is_restarted(rig: Rig) -> None:
+    never_reads = "while :; do printf 'READY\\n'; sleep 0.1; done"
+    rig.write(
+        f"[eventlistener:ear]\ncommand=/bin/sh -c {shlex.quote(never_reads)}\nevents=REMOTE_COMMUNICATION\n"
+        "startsecs=0\nackwaitsecs=1\nstopasgroup=true\n"
+    )
+    rig.start()
+    before = rig.until("ear", "RUNNING")["pid"]
+    say(rig, BIG + BIG)
+    rig.until_new_pid("ear", before)
+    rig.until_line("^ear: has not read its stdin for 1 seconds while 1 events wait, restarting it$")
     rig.stop()
 
 

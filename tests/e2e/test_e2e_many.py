@@ -10,9 +10,9 @@ from tests.e2e.harness import Rig
 
 COUNT = 1000
 
+pytestmark = [pytest.mark.slow, pytest.mark.ours, pytest.mark.alone]
 
-@pytest.mark.slow
-@pytest.mark.ours
+
 def test_a_thousand_killed_at_one_instant_all_come_back_and_none_is_a_zombie(rig: Rig) -> None:
     rig.write(
         f"[program:p]\ncommand=sleep 100000\nstartsecs=0\nnumprocs={COUNT}\nprocess_name=p%(process_num)04d\n"
@@ -44,8 +44,6 @@ def test_a_thousand_killed_at_one_instant_all_come_back_and_none_is_a_zombie(rig
     assert time.monotonic() - began < 8
 
 
-@pytest.mark.slow
-@pytest.mark.ours
 def test_a_thousand_that_exit_by_themselves_at_one_instant_all_come_back(rig: Rig) -> None:
     rig.write(
         "[program:p]\ncommand=/bin/sh -c '[ -e {dir}/go.%(process_num)d ] && exec sleep 100000;"

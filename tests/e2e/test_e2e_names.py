@@ -1,7 +1,9 @@
 """Our programs under the names of Supervisor's, installed as links, in the hands of people who know only those."""
 
 import os
+import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,13 +23,13 @@ pytestmark = pytest.mark.ours
 NAMES = ["echo_supervisord_conf", "pidproxy", "supervisorctl", "supervisord"]
 
 
-def run(rig: Rig, path: Path, *arguments: str) -> Answer:
+def run(rig: Rig, path: Path, *arguments: str, cwd: Path = Path("/")) -> Answer:
     """Run a program of the directory, from somewhere else."""
     done = subprocess.run(
         [path, *arguments],
         capture_output=True,
         stdin=subprocess.DEVNULL,
-        cwd="/",
+        cwd=cwd,
         env=rig.client_environment(),
         timeout=60,
         check=False,
@@ -94,8 +96,24 @@ def test_versions_help_and_the_sample(rig: Rig, home: Path, bin_: Path) -> None:
 def test_an_error_names_the_program_that_was_called(rig: Rig, bin_: Path) -> None:
     answer = run(rig, bin_ / "supervisord", "-c", "/nowhere.conf")
     assert answer[:2] == ("", 2)
-    assert answer.err.startswith("Error: could not find config file /nowhere.conf\n")
-    assert answer.err.endswith(f"For help, use {bin_}/supervisord -h\n")
+    assert answer.err == f"Error: could not find config file /nowhere.conf\nFor help, use {bin_}/supervisord -h\n"
+
+
+def test_an_error_page_says_nothing_twice(rig: Rig, bin_: Path) -> None:
+    rig.conf.write_text("[supervisord]\n[program:a]\ncommand=%(nope)s\nstartsecs=x\n[program:b]\nautostart=2\n")
+    answer = run(rig, bin_ / "supervisord", "-n", "-c", rig.conf.name, cwd=rig.dir)
+    assert (answer.text, answer.code) == ("", 2)
+    lines = answer.err.splitlines()
+    place = f" in section 'program:a' (file: '{rig.conf.name}')"
+    assert lines[0] == f"Error: invalid literal for int() with base 10: 'x'{place}"
+    assert lines[1] == f"  {rig.conf.name}:4:1: program:a.startsecs (a whole number of seconds, e.g. 3)"
+    assert lines[2].startswith(f"  {rig.conf.name}:3:1: program:a.command: Format string '%(nope)s'")
+    assert lines[-2:] == [
+        f"{len(lines) - 3} problems in all (nothing was started or changed)",
+        f"For help, use {bin_}/supervisord -h",
+    ]
+    assert "Available names" not in answer.err
+    assert answer.err.count(place) == 1
 
 
 @pytest.mark.parametrize("place", ["etc/supervisord.conf", "supervisord.conf"])
@@ -129,6 +147,98 @@ def test_the_configuration_is_looked_for_beside_the_link(rig: Rig, bin_: Path, p
     finally:
         shell.close(force=True)
     rig.wait_end()
+
+
+@pytest.fixture
+def workdir(rig: Rig) -> Path:
+    """Where an image would have its WORKDIR: not beside the programs."""
+    directory = rig.dir / "srv" / "app"
+    (directory / "etc").mkdir(parents=True)
+    return directory
+
+
+@pytest.mark.parametrize("place", ["supervisord.conf", "etc/supervisord.conf"])
+def test_the_current_directory_counts_under_supervisors_names(rig: Rig, bin_: Path, workdir: Path, place: str) -> None:
+    shutil.move(rig.write("[program:web]\ncommand=sleep 100000\nstartsecs=0\n", ctl="prompt=shop"), workdir / place)
+    answer = run(rig, bin_ / "supervisord", cwd=workdir)
+    assert answer[:2] == ("", 0), answer.err
+    warned = f"warning: root obeys '{place}' of the current directory: whoever may write there can have anything run"
+    assert (warned in answer.err) is (os.geteuid() == 0)
+    rig.daemon_pid = int(rig.until_text("d.pid", "\n"))
+    rig.until("web", "RUNNING")
+    assert run(rig, bin_ / "supervisorctl", "pid", cwd=workdir)[:2] == (f"{rig.daemon_pid}\n", 0)
+    rig.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only the superuser passes over files in the current directory")
+@pytest.mark.parametrize("place", ["supervisord.conf", "etc/supervisord.conf", "taskmaster.yaml"])
+def test_under_our_own_names_root_is_told_what_was_passed_over(rig: Rig, home: Path, workdir: Path, place: str) -> None:
+    (workdir / place).write_text("[supervisord]\n")
+    answer = run(rig, home / "tmd", "-n", cwd=workdir)
+    assert answer[:2] == ("", 2)
+    first = answer.err.splitlines()[0]
+    assert first.startswith("Error: No config file found at default paths (")
+    assert first.endswith(f" (./{place} is not read as root: say -c ./{place})")
+
+
+def test_a_wrong_flag_is_told_before_a_configuration_is_looked_for(rig: Rig, home: Path, bin_: Path) -> None:
+    for program in (bin_ / "supervisord", home / "tmd"):
+        for words in (["-e", "foo"], ["-e", "foo", "-c", "/nowhere.conf"]):
+            answer = run(rig, program, *words)
+            assert answer[:2] == ("", 2)
+            assert answer.err.splitlines() == [
+                "Error: invalid value for -e 'foo': bad logging level name 'foo'",
+                "  (one of critical, error, warn, info, debug, trace, blather)",
+                f"For help, use {program} -h",
+            ]
+
+
+def as_nobody() -> list[str]:
+    """Return the words before a command that start it as somebody without rights; none when we are such a one.
+
+    Reading is left to them: the interpreter and its library may be where only root may look.
+    """
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("setpriv is not there (Debian has it in util-linux)")
+    who = pwd.getpwnam("nobody")
+    kept = [f"--{kind}-caps=-all,+dac_read_search" for kind in ("inh", "ambient")]
+    return [setpriv, f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--clear-groups", *kept]
+
+
+def test_anybody_may_start_from_the_sample_as_scripts_change_it(rig: Rig, bin_: Path) -> None:
+    rig.dir.chmod(0o1777)
+    scripts = [
+        "s/nodaemon=false/nodaemon=true/",
+        f"s#/tmp/supervisor.sock#{rig.socket}#",
+        f"s#^logfile=/tmp/supervisord.log#logfile={rig.log}#",
+        f"s#pidfile=/tmp/supervisord.pid#pidfile={rig.pidfile}#",
+        rf"s#^;\(childlogdir=\)/tmp#\1{rig.dir}#",
+        r"s/^;\[include\]/[include]/",
+        f"s#^;files = relative/directory/\\*.ini#files = {rig.dir}/conf.d/*.ini#",
+    ]
+    (rig.dir / "conf.d").mkdir()
+    (rig.dir / "conf.d" / "web.ini").write_text("[program:web]\ncommand=sleep 100000\nstartsecs=0\n")
+    script = f"{bin_}/echo_supervisord_conf | sed {' '.join(f'-e {shlex.quote(each)}' for each in scripts)}"
+    rig.conf.write_text(subprocess.run(script, shell=True, capture_output=True, text=True, check=True).stdout)
+    with rig.said.open("ab") as said:
+        rig.daemon = subprocess.Popen(
+            [*as_nobody(), bin_ / "supervisord", "-c", rig.conf],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+            cwd="/",
+            env=rig.environment(),
+            start_new_session=True,
+        )
+    rig.daemon_pid = rig.daemon.pid
+    rig.wait_ready()
+    rig.until("web", "RUNNING")
+    assert (os.geteuid() == 0) is (rig.socket.stat().st_uid != os.geteuid())
+    assert run(rig, bin_ / "supervisorctl", "-c", str(rig.conf), "pid").text == f"{rig.daemon_pid}\n"
+    rig.stop()
 
 
 def test_without_a_configuration_supervisors_default_server_is_asked(rig: Rig, bin_: Path) -> None:

@@ -272,6 +272,30 @@ def test_clear_empties_the_log_of_a_stopped_program_too(rig: Rig) -> None:
     rig.stop()
 
 
+@pytest.mark.parametrize("state", ["RUNNING", "STOPPED"])
+def test_clear_leaves_what_was_rotated(rig: Rig, state: str) -> None:
+    if (rig.subject, state) == ("supervisord", "STOPPED"):
+        pytest.skip("supervisord does not clear the logs of a stopped program")
+    said = "echo 0123456789abcdef; " * 4
+    rig.write(
+        f"[program:web]\ncommand=/bin/sh -c '{said} exec sleep 100000'\nstdout_logfile={{dir}}/out\n"
+        "stdout_logfile_maxbytes=20\nstdout_logfile_backups=2\n"
+    )
+    rig.start()
+    rig.wait((rig.dir / "out.1").exists, what="a backup")
+    rig.until("web", "RUNNING")
+    if state == "STOPPED":
+        rig.ctl("stop", "web")
+    before = rig.text("out.1")
+    assert before
+    assert rig.ctl("clear", "web").text == "web: cleared\n"
+    assert rig.text("out") == ""
+    assert rig.text("out.1") == before
+    assert rig.ctl("clear", "all").code == 0
+    assert rig.text("out.1") == before
+    rig.stop()
+
+
 def test_usr2_reopens_the_logs(rig: Rig) -> None:
     rig.write(f"[program:web]\ncommand={program('echo.py')}\nstdout_logfile={{dir}}/out\n")
     rig.start()

@@ -3,6 +3,7 @@
 import os
 import signal
 import xmlrpc.client
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,32 @@ def test_update_of_named_groups_touches_no_other(rig: Rig) -> None:
     assert answer.text == "ERROR: no such group: nobody\nb: added process group\n"
     assert answer.code == 1
     assert set(rig.states()) == {"a:a", "b:b", "c:c"}
+    rig.stop()
+
+
+@pytest.mark.ours
+def test_a_warning_is_logged_when_it_is_new_by_the_same_path_every_time(rig: Rig) -> None:
+    rig.write(section("a"), daemon="fooo=1")
+    rig.conf.rename(rig.dir / "d.conf")
+    rig.conf = Path("d.conf")  # as somebody says who stands beside it
+    rig.start()
+    rig.conf = rig.dir / "d.conf"
+    rig.until_all("RUNNING")
+    warnings = r"unknown option, ignored"
+    assert [line.text for line in rig.lines(warnings)] == [f"{rig.conf}:9:1: supervisord.fooo: unknown option, ignored"]
+    for words in (["reread"], ["update"], ["update"]):
+        assert rig.ctl(*words).code == 0
+    with rig.conf.open("a") as file:
+        file.write("barr=2\n")
+    assert rig.ctl("reread").code == rig.ctl("update").code == 0
+    assert rig.ctl("reload").code == 0
+    rig.until_line("supervisord started with pid", 2)
+    rig.wait_ready()
+    rig.until_all("RUNNING")
+    rig.rpc.supervisor.reloadConfig()
+    rig.until_line("configuration read from", 5)
+    found = [line.text.partition(": ")[2] for line in rig.lines(warnings)]
+    assert found == ["supervisord.fooo: unknown option, ignored", "program:a.barr: unknown option, ignored"]
     rig.stop()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,10 +152,11 @@ def test_clear_empties_files_that_are_open(station: Station, tmp_path: Path, log
             station.finish("out")
         os.write(write_fd, b"short\n")
         station.finish("out")
-        assert len(list(tmp_path.iterdir())) == 4
+        before = {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()}
+        assert set(before) == {"log", "log.1", "log.2", "log.3"}
         assert station.clear([target]) == {}
-        assert [entry.name for entry in tmp_path.iterdir()] == ["log"]
-        assert size(log) == 0
+        # What was rotated is history, not the log: it stays.
+        assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {**before, "log": b""}
         os.write(write_fd, b"after\n")
         station.finish("out")
         assert log.read_bytes() == b"after\n"
@@ -167,18 +169,18 @@ def test_clear_empties_files_that_are_not_open(station: Station, tmp_path: Path,
         (tmp_path / name).write_bytes(b"x")
     missing = LogTarget(str(tmp_path / "missing"), backups=2)
     assert station.clear([LogTarget(str(log), backups=2), missing, LogTarget("/dev/null", backups=3)]) == {}
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["log", "log.9", "log.old"]
-    assert size(log) == 0
+    sizes = {entry.name: size(entry) for entry in tmp_path.iterdir()}
+    assert sizes == {"log": 0, "log.1": 1, "log.2": 1, "log.9": 1, "log.old": 1}
 
 
 def test_clear_tells_what_it_cannot(station: Station, tmp_path: Path, log: Path) -> None:
-    (tmp_path / "log.1").mkdir()
-    log.write_bytes(b"x")
-    target = LogTarget(str(log), backups=1)
+    shutil.copy(str(shutil.which("sleep")), log)
+    target = LogTarget(str(log))
     fine = LogTarget(str(tmp_path / "fine"))
-    failures = station.clear([target, fine])
-    assert list(failures) == [target]
-    assert failures[target].startswith(f"cannot clear '{log}': ")
+    with subprocess.Popen([log, "1000"]) as program:  # what is being executed cannot be written, not even by root
+        failures = station.clear([target, fine])
+        program.kill()
+    assert failures == {target: f"cannot clear '{log}': text file busy"}
 
 
 def test_standard_output_is_never_rotated_nor_emptied(station: Station, tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 import gc
 import os
 import selectors
+import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
 from tmd.posix import limits
-from tmd.posix.loop import Loop, Timer
+from tmd.posix.loop import FORKED, Loop, Timer
 
 
 @pytest.fixture
@@ -488,13 +490,14 @@ def test_a_loop_without_signals_may_live_in_any_thread() -> None:
 # --- errors and figures --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("error", [LookupError, SystemExit, GeneratorExit])
 @pytest.mark.parametrize("way", ["soon", "timer", "post", "fd"])
 def test_a_callback_that_raises_is_reported_and_the_loop_lives(
-    loop: Loop, errors: list[str], pipe: tuple[int, int], way: str
+    loop: Loop, errors: list[str], pipe: tuple[int, int], way: str, error: type[BaseException]
 ) -> None:
     def fail() -> None:
         loop.unwatch(pipe[1])
-        raise LookupError("the reason")
+        raise error("the reason")
 
     ask: dict[str, Callable[[], object]] = {
         "soon": lambda: loop.call_soon(fail),
@@ -505,14 +508,15 @@ def test_a_callback_that_raises_is_reported_and_the_loop_lives(
     ask[way]()
     run_for(loop, 0.01)
     assert len(errors) == 1
-    assert "LookupError: the reason" in errors[0]
+    assert f"{error.__name__}: the reason" in errors[0]
     assert "in fail" in errors[0]
     assert loop.figures["errors"] == 1
 
 
-def test_even_reporting_an_error_may_fail(loop: Loop) -> None:
+@pytest.mark.parametrize("error", [OSError, SystemExit])
+def test_even_reporting_an_error_may_fail(loop: Loop, error: type[BaseException]) -> None:
     def refuse(text: str) -> None:
-        raise OSError("disk full")
+        raise error("disk full")
 
     loop.on_error = refuse
     loop.call_soon(lambda: 1 // 0)
@@ -535,6 +539,42 @@ def test_an_interrupt_is_not_swallowed(loop: Loop) -> None:
     loop.call_soon(interrupt)
     with pytest.raises(KeyboardInterrupt):
         loop.run()
+
+
+def test_an_interrupt_that_cannot_be_from_the_keyboard_is_an_error_like_others(loop: Loop, errors: list[str]) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    loop.on_signal(signal.SIGINT, lambda _: None)
+    loop.call_soon(interrupt)
+    run_for(loop, 0.005)
+    assert "KeyboardInterrupt" in errors[0]
+
+
+@pytest.mark.parametrize("leave", ["return", "exit"])
+def test_a_child_that_a_callback_forked_does_not_run_a_second_loop(leave: str) -> None:
+    loop = Loop()
+    told: list[int] = []
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+
+    def fork() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of threads, which this child does not touch
+            pid = os.fork()
+        if pid:
+            told.append(pid)
+            return
+        loop.call_soon(lambda: os.write(writer, b"a second loop"))
+        if leave == "exit":
+            raise SystemExit(0)
+
+    loop.call_soon(fork)
+    run_for(loop, 0.01)
+    loop.close()
+    assert os.waitstatus_to_exitcode(os.waitpid(told[0], 0)[1]) == FORKED
+    os.close(writer)
+    assert os.read(reader, 100) == b""
+    os.close(reader)
 
 
 def test_an_idle_loop_never_wakes_up(loop: Loop, pipe: tuple[int, int]) -> None:

@@ -167,6 +167,7 @@ def test_who_ended_before_anybody_listened_is_told_too(loop: Loop) -> None:
     assert collect(loop, 1) == [ChildEvent(pid, "exited", code=0)]
 
 
+@pytest.mark.alone
 def test_a_thousand_children_that_end_at_once_are_all_reaped(loop: Loop) -> None:
     reader, writer = os.pipe()
     pids = [start("cat", stdin=reader) for _ in range(1000)]

@@ -6,14 +6,16 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.posix.conftest import NOBODY, as_nobody
+from tmd.posix.holders import Holder
 from tmd.posix.sockets import (
+    LONGEST_PATH,
     SocketInUse,
     SocketRefused,
     identify,
@@ -127,8 +129,56 @@ def test_a_long_path_works_up_to_what_an_address_holds(open_dir: Path) -> None:
     path = f"{open_dir}/".ljust(107, "x")
     with closing(listen_unix(path, 0o700)), socket.socket(socket.AF_UNIX) as client:
         client.connect(path)
+    with closing(listen_unix(path, 0o700)), socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)  # over the dead one
+        assert only(path)
+        with pytest.raises(SocketInUse, match=f"pid {os.getpid()} .* does"):
+            listen_unix(path, 0o700)
     with pytest.raises(SocketRefused, match=r"the path is 108 bytes long \(at most 107\)"):
         listen_unix(path + "x", 0o700)
+
+
+def test_a_deep_directory_is_fine(open_dir: Path) -> None:
+    deep = open_dir / "d".ljust(LONGEST_PATH - len(str(open_dir)) - len("//s"), "d")
+    deep.mkdir()
+    path = str(deep / "s")
+    assert len(path) == LONGEST_PATH
+    dead_socket(path)
+    with closing(listen_unix(path, 0o700)), socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        assert only(path)
+
+
+@pytest.mark.parametrize("name", ["n" * 70, "new", "old", "new.old"])
+def test_any_name_will_do(open_dir: Path, name: str) -> None:
+    path = str(open_dir / name)
+    dead_socket(path)
+    with closing(listen_unix(path, 0o700)), socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+        assert only(path)
+
+
+def test_an_owner_that_may_not_be_given_is_named(open_dir: Path) -> None:
+    open_dir.chmod(0o777)
+    path = str(open_dir / "s")
+
+    def given(uid: int, gid: int) -> str:
+        try:
+            listen_unix(path, 0o700, uid, gid).close()
+        except SocketRefused as refusal:
+            assert os.listdir(open_dir) == []
+            return str(refusal)
+        return "given"
+
+    def answer(uid: int, gid: int) -> str:
+        return as_nobody(lambda: given(uid, gid)) if AS_ROOT else given(uid, gid)
+
+    me = NOBODY if AS_ROOT else os.geteuid()
+    denied = "operation not permitted"
+    assert answer(0, -1) == f"cannot give '{path}' to user 'root' (uid 0): {denied} (only root can)"
+    assert answer(54321, 54321) == f"cannot give '{path}' to uid 54321: {denied} (only root can)"
+    group = f"cannot give '{path}' to group 'root' (gid 0): {denied} (only root and its members can)"
+    assert answer(me, 0) == answer(-1, 0) == group
 
 
 def test_a_relative_path_is_fine(open_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,13 +200,58 @@ def test_a_dead_socket_is_replaced(path: str) -> None:
 def test_a_living_socket_is_left_alone(path: str) -> None:
     with closing(listen_unix(path, 0o700)) as listener:
         before = identify(path)
-        with pytest.raises(SocketInUse, match="another program does"):
+        with pytest.raises(SocketInUse, match=f"pid {os.getpid()} .* does"):
             listen_unix(path, 0o777)
         assert identify(path) == before
         assert mode_of(path) == 0o700
         assert only(path)
-        connection, _ = listener.accept()
-        connection.close()
+        with pytest.raises(BlockingIOError):  # nobody knocked: the kernel was asked
+            listener.accept()
+
+
+def unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Play a system that does not tell who is behind a file."""
+    monkeypatch.setattr("tmd.posix.sockets.unix_listeners", lambda *_: None)
+
+
+def test_where_the_kernel_does_not_tell_a_knock_does(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    unasked(monkeypatch)
+    with closing(listen_unix(path, 0o700)) as listener:
+        with pytest.raises(SocketInUse, match=f"pid {os.getpid()} .* does"):
+            listen_unix(path, 0o777)
+        listener.accept()[0].close()
+    with closing(listen_unix(path, 0o700)), socket.socket(socket.AF_UNIX) as client:
+        client.connect(path)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_living_socket_is_replaced_if_it_is_claimed(path: str, monkeypatch: pytest.MonkeyPatch, asked: bool) -> None:
+    if not asked:
+        unasked(monkeypatch)
+    seen: list[Holder] = []
+
+    def claim(held: Sequence[Holder]) -> bool:
+        seen.extend(held)
+        return held[0].pid == os.getpid()
+
+    with closing(listen_unix(path, 0o700)) as old:
+        for _ in range(2):
+            with closing(listen_unix(path, 0o700, claim=claim)) as new, socket.socket(socket.AF_UNIX) as client:
+                with suppress(BlockingIOError):  # who knocked
+                    old.accept()[0].close()
+                client.connect(path)
+                new.accept()[0].close()
+                assert only(path)
+    assert {holder.pid for holder in seen} == {os.getpid()}
+
+
+def test_who_cannot_be_seen_is_not_asked_about(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tmd.posix.sockets.holders", lambda _: ())
+    with (
+        closing(listen_unix(path, 0o700)),
+        pytest.raises(SocketInUse, match=f"^cannot listen on '{path}': another program does$"),
+    ):
+        listen_unix(path, 0o700, claim=lambda _: True)
 
 
 def test_a_socket_too_busy_to_answer_is_alive(path: str) -> None:
@@ -316,7 +411,7 @@ def test_a_port_is_listened_on(host: str, bound: str) -> None:
         assert not os.get_inheritable(listener.fileno())
         with socket.create_connection(("127.0.0.1", port)):
             pass
-        with pytest.raises(SocketInUse, match=f"cannot listen on {host or r'[*]'}:{port}: another program does"):
+        with pytest.raises(SocketInUse, match=f"cannot listen on {host or r'[*]'}:{port}: pid {os.getpid()} .* does"):
             listen_inet(host, port)
 
 

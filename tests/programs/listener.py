@@ -56,8 +56,25 @@ def slow(path: str, event: dict[str, str]) -> None:
     say("RESULT 2\nOK")
 
 
+def hang_up(path: str, event: dict[str, str]) -> None:
+    if first_time(path, "hung up"):
+        os.close(1)
+        forever()
+    say("RESULT 2\nOK")
+
+
+def wait(path: str, event: dict[str, str]) -> None:
+    while not os.path.exists(f"{path}.go"):
+        time.sleep(0.01)
+    say("RESULT 2\nOK")
+
+
 def fail_first(path: str, event: dict[str, str]) -> None:
     say("RESULT 4\nFAIL" if first_time(path, "failed" + event["serial"]) else "RESULT 2\nOK")
+
+
+def fail_poison(path: str, event: dict[str, str]) -> None:
+    say("RESULT 4\nFAIL" if "poison" in event["payload"] else "RESULT 2\nOK")
 
 
 def die_first(path: str, event: dict[str, str]) -> None:
@@ -101,6 +118,9 @@ def far_too_much(path: str, event: dict[str, str]) -> None:
 ANSWERS = {
     "ok": ok,
     "slow": slow,
+    "hang-up": hang_up,
+    "wait": wait,
+    "fail-poison": fail_poison,
     "fail-first": fail_first,
     "die-first": die_first,
     "die-of-poison": die_of_poison,

@@ -158,7 +158,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.ids = IDS[:members]
         self.spec = PoolSpec(events=("EVENT",), buffer_size=buffer_size, ackwaitsecs=ackwait)
         self.now = 50.0
-        self.hands = {id_: Hand() for id_ in self.ids}
+        self.hands = {id_: Hand() for id_ in IDS}
         self.offered = 0
         self.accepted: list[int] = []
         self.first_given: list[int] = []
@@ -209,7 +209,8 @@ class PoolMachine(RuleBasedStateMachine):
     # --- the daemon's side
 
     def pick(self, data: st.DataObject, *, alive: bool | None = None) -> ProcessId | None:
-        able = [id_ for id_ in self.ids if alive is None or self.hands[id_].alive is alive]
+        among = IDS if alive else self.ids
+        able = [id_ for id_ in among if alive is None or self.hands[id_].alive is alive]
         return data.draw(st.sampled_from(able)) if able else None
 
     @rule(count=st.integers(1, 6))
@@ -236,7 +237,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def run(self, data: st.DataObject) -> None:
         id_ = self.pick(data, alive=True)
-        if id_ is not None and not self.hands[id_].doomed:
+        if id_ in self.ids and not self.hands[id_].doomed:
             self.hands[id_].running = True
             self.perform(self.pool.running(id_, self.now))
 
@@ -268,6 +269,13 @@ class PoolMachine(RuleBasedStateMachine):
             self.hands[id_].holds, self.hands[id_].doomed = None, True
             self.perform(self.pool.refused(id_, self.now))
 
+    @rule(data=st.data())
+    def close_stdout(self, data: st.DataObject) -> None:
+        id_ = self.pick(data, alive=True)
+        if id_ is not None:
+            self.hands[id_].holds, self.hands[id_].doomed = None, True
+            self.perform(self.pool.hung_up(id_, self.now))
+
     # --- the listeners' side
 
     def speak(self, id_: ProcessId, data: bytes) -> None:
@@ -280,7 +288,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(data=st.data(), answer=st.sampled_from([b"RESULT 2\nOK", b"RESULT 2\nOKREADY\n", b"RESULT 4\nFAILREADY\n"]))
     def answer_properly(self, data: st.DataObject, answer: bytes) -> None:
-        holding = [id_ for id_ in self.ids if self.hands[id_].holds is not None]
+        holding = [id_ for id_ in IDS if self.hands[id_].holds is not None]
         if holding:
             id_ = data.draw(st.sampled_from(holding))
             if self.hands[id_].unread and not self.hands[id_].doomed:
@@ -302,6 +310,12 @@ class PoolMachine(RuleBasedStateMachine):
 
     # --- time
 
+    @rule(seconds=st.sampled_from([2.0, 100.0]))
+    def oversleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.pool.overslept(self.now)
+        assert self.pool.overdue(self.now) == []
+
     @rule(seconds=st.sampled_from([0.0, 0.01, 0.06, 0.5, 1.0, 3.0, 30.0]))
     def wait(self, seconds: float) -> None:
         end = self.now + seconds
@@ -321,7 +335,8 @@ class PoolMachine(RuleBasedStateMachine):
     def respec(self, buffer_size: int, members: int) -> None:
         self.spec = PoolSpec(events=("EVENT",), buffer_size=buffer_size, ackwaitsecs=self.spec.ackwaitsecs)
         self.ids = IDS[:members]
-        self.hands = {id_: self.hands.get(id_) or Hand() for id_ in self.ids}
+        for id_ in IDS:
+            self.hands[id_].running = self.hands[id_].running and id_ in self.ids
         self.perform(self.pool.respec(self.spec, self.ids))
         assert (self.pool.next_due or 0) <= self.now
         self.perform(self.pool.due(self.now))
@@ -356,7 +371,7 @@ class PoolMachine(RuleBasedStateMachine):
         """With correct listeners from now on everything that waits is accepted, in order."""
         if not hasattr(self, "pool"):
             return
-        for id_ in self.ids:
+        for id_ in IDS:
             if self.hands[id_].alive:
                 self.hands[id_] = Hand()
                 self.perform(self.pool.not_running(id_, self.now))
@@ -367,7 +382,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.perform(self.pool.running(id_, self.now))
             self.speak(id_, b"READY\n")
         for _ in range(self.offered * 2 + 10):
-            for id_ in self.ids:
+            for id_ in IDS:
                 if self.hands[id_].holds is not None:
                     self.hands[id_].unread = False
                     self.perform(self.pool.flushed(id_, self.now))

@@ -13,7 +13,7 @@ from tmd.wire.names import ProcessId
 A, B, C = (ProcessId("mail", f"mail_{number}") for number in range(3))
 OK, FAIL = b"RESULT 2\nOK", b"RESULT 4\nFAIL"
 UNKNOWN_LINE = (
-    "mail_0: has entered the UNKNOWN state and will no longer receive events, "
+    "mail_0: has entered the UNKNOWN state and will no longer receive events until it says READY again, "
     "this usually indicates the process violated the eventlistener protocol"
 )
 

@@ -11,6 +11,7 @@ from tmd.config.reader import Again, Reader, Setup
 from tmd.config.servers import absolute
 from tmd.config.settings import DaemonSettings
 from tmd.tree.node import Mapping, Origin, Scalar
+from tmd.tree.problems import ConfigRefused, Problem
 
 _NATIVE = {option.name: option for option in DAEMON}
 _SUPERVISOR = {name: option for name, option in _NATIVE.items() if not option.native_only}
@@ -52,20 +53,37 @@ class DaemonReading(NamedTuple):
     environment: dict[str, str]
 
 
-def flag_problem(name: str, text: str, host: Host) -> str | None:
-    """Return why the command line cannot set a daemon option to a text, in Supervisor's words; None if it can."""
+def check_flags(host: Host, *, supervisors: bool) -> None:
+    """Raise ConfigRefused for the first flag that cannot be used, whatever the configuration will be.
+
+    `supervisors`: we were called by Supervisor's name, so its rules count; else a flag must be wrong in both dialects.
+    Whether there is such a `user` is asked when the file has been read, as Supervisor does.
+    """
+    for name, text in host.overrides.items():
+        if name == "user":
+            continue
+        wrong = _wrong_flag(name, text, host, native=False)
+        if wrong is not None and (supervisors or _wrong_flag(name, text, host, native=True) is not None):
+            raise ConfigRefused([wrong], supervisor_text=wrong.reason)
+
+
+def _wrong_flag(name: str, text: str, host: Host, *, native: bool) -> Problem | None:
+    """Return what is wrong with the text of a flag, in Supervisor's words for its dialect; None if nothing is."""
+    option = _NATIVE[name]
     try:
-        _NATIVE[name].kind.supervisor(text, host)
+        _flag_value(option, text, host, native=native)
     except ValueError as error:
-        return str(error)
+        flag = host.flags.get(name, f"--{name}")
+        hint = getattr(error, "hint", "") or option.kind.hint_in(native=native)
+        return Problem(_COMMAND_LINE, "", f"invalid value for {flag} {text!r}: {error}", hint)
     return None
 
 
-def _flag_value(option: Option, text: str, setup: Setup) -> Any:
-    if not setup.native:
-        return option.kind.supervisor(text, setup.host)
+def _flag_value(option: Option, text: str, host: Host, *, native: bool) -> Any:
+    if not native:
+        return option.kind.supervisor(text, host)
     # a path on the command line counts from where the command was given, not from the file
-    return option.kind.native(Scalar(text, _COMMAND_LINE), Context(setup.host, setup.host.cwd))
+    return option.kind.native(Scalar(text, _COMMAND_LINE), Context(host, host.cwd))
 
 
 def read_daemon(body: Mapping, setup: Setup) -> DaemonReading:
@@ -74,12 +92,11 @@ def read_daemon(body: Mapping, setup: Setup) -> DaemonReading:
     reader = Reader(body, options, setup)
     flags: dict[str, Any] = {}
     for name, text in setup.host.overrides.items():
-        try:
-            flags[name] = _flag_value(options[name], text, setup)
-        except ValueError as error:
-            flag = setup.host.flags.get(name, f"--{name}")
-            hint = getattr(error, "hint", "") or options[name].kind.hint_in(native=setup.native)
-            setup.findings.problem(_COMMAND_LINE, "", f"invalid value for {flag} {text!r}: {error}", hint)
+        wrong = _wrong_flag(name, text, setup.host, native=setup.native)
+        if wrong is not None:
+            setup.findings.problem(*wrong)
+        else:
+            flags[name] = _flag_value(options[name], text, setup.host, native=setup.native)
     names = setup.names()
     values = {name: reader.read(name, names) for name in _BEFORE_USER}
     reader.check_expands("user", names)

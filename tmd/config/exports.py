@@ -8,6 +8,7 @@ from typing import Any
 
 from tmd.config.option import Effect, Option, Section
 from tmd.config.options import SECTIONS
+from tmd.config.supervisor_sample import supervisor_sample
 from tmd.tree.shape import did_you_mean
 
 _BY_KEY = {section.key: section for section in SECTIONS}
@@ -25,17 +26,17 @@ def sample(kind: str) -> str:
         case "yaml":
             return _sample_yaml()
         case "supervisor":
-            return _sample_supervisor()
+            return supervisor_sample()
         case _:
             raise ValueError(f"cannot make a sample of kind {kind!r} (ini, yaml or supervisor)")
 
 
-def _commented(option: Option, *, native: bool, mark: str, join: str, indent: str = "") -> str:
+def _commented(option: Option, *, mark: str, join: str, indent: str = "") -> str:
     """Return one option as a comment line; what it says is its default, or an example where there is none."""
-    default = option.default_in(native=native)
+    default = option.default_in(native=True)
     value = option.example or ("" if default is None else option.kind.show(default))
-    # in a file of ours a name with a dot has a plain synonym
-    name = option.synonyms[0] if native and "." in option.name else option.name
+    # a name with a dot has a plain synonym
+    name = option.synonyms[0] if "." in option.name else option.name
     return f"{f'{indent}{mark}{name}{join}{value}':<{_COLUMN}} {_note(option)}".rstrip()
 
 
@@ -56,20 +57,18 @@ def _own(key: str) -> Iterator[Option]:
     return (option for option in _BY_KEY[key].options if not _is_shared(_BY_KEY[key], option))
 
 
-def _ini_lines(key: str, *, native: bool) -> Iterator[str]:
-    for option in _own(key):
-        if native or not option.native_only:
-            yield _commented(option, native=native, mark=";", join=" = ")
+def _ini_lines(key: str) -> Iterator[str]:
+    return (_commented(option, mark=";", join=" = ") for option in _own(key))
 
 
-def _ini_sections_of_processes(*, native: bool) -> list[str]:
+def _ini_sections_of_processes() -> list[str]:
     """Return the sections beside programs, each a comment with an example of its own."""
     command = next(option for option in _PROGRAM if option.name == "command")
     lines: list[str] = []
     for key, title, name, example in _EXAMPLES:
-        line = _commented(command._replace(example=example), native=native, mark=";", join=" = ")
+        line = _commented(command._replace(example=example), mark=";", join=" = ")
         lines += [f"; {title}; it has all options of a program, too", f";[{key}:{name}]", line]
-        lines += [*_ini_lines({"eventlistener": "listener", "fcgi-program": "fcgi"}[key], native=native), ""]
+        lines += [*_ini_lines({"eventlistener": "listener", "fcgi-program": "fcgi"}[key]), ""]
     return lines
 
 
@@ -85,67 +84,28 @@ def _sample_ini() -> str:
         "; A comment begins with ; or # at the start of a line or after a blank. A percent sign is written %%.",
         "",
         "[taskmaster]",
-        *_ini_lines("daemon", native=True),
+        *_ini_lines("daemon"),
         "",
         "[program:ticker]",
         "command = sh -c 'while echo tick; do sleep 1; done'",
-        *(line for line in _ini_lines("program", native=True) if not line.startswith(";command ")),
+        *(line for line in _ini_lines("program") if not line.startswith(";command ")),
         "",
         ";[group:pair]",
-        *_ini_lines("group", native=True),
+        *_ini_lines("group"),
         "",
-        *_ini_sections_of_processes(native=True),
+        *_ini_sections_of_processes(),
         "; methods of somebody else's, in this daemon, and commands of somebody else's, in tmctl",
         ";[rpcinterface:NAME]",
-        *_ini_lines("extension", native=True),
+        *_ini_lines("extension"),
         "",
         ";[ctlplugin:NAME]",
-        *_ini_lines("ctlplugin", native=True),
+        *_ini_lines("ctlplugin"),
         "",
         ";[ctl]",
-        *_ini_lines("ctl", native=True),
+        *_ini_lines("ctl"),
         "",
         ";[include]",
-        *_ini_lines("include", native=True),
-    ]
-    return _text(lines)
-
-
-def _sample_supervisor() -> str:
-    lines = [
-        "; Sample supervisor config file, for tmd and supervisord alike.",
-        ";",
-        "; What is commented out says the default, or an example. A percent sign is written %%.",
-        "",
-        "[unix_http_server]",
-        "file = /run/supervisor.sock",
-        *(line for line in _ini_lines("unix", native=False) if not line.startswith(";file ")),
-        "",
-        ";[inet_http_server]",
-        *_ini_lines("inet", native=False),
-        "",
-        "[supervisord]",
-        "logfile = /var/log/supervisord.log",
-        "pidfile = /run/supervisord.pid",
-        *(line for line in _ini_lines("daemon", native=False) if not line.startswith((";logfile ", ";pidfile "))),
-        "",
-        "; without this section supervisord offers nothing to its clients",
-        "[rpcinterface:supervisor]",
-        "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
-        "",
-        "[supervisorctl]",
-        "serverurl = unix:///run/supervisor.sock",
-        *(line for line in _ini_lines("ctl", native=False) if not line.startswith(";serverurl ")),
-        "",
-        ";[program:NAME]",
-        *_ini_lines("program", native=False),
-        "",
-        ";[group:NAME]",
-        *_ini_lines("group", native=False),
-        "",
-        *_ini_sections_of_processes(native=False),
-        ";[include]",
-        *_ini_lines("include", native=False),
+        *_ini_lines("include"),
     ]
     return _text(lines)
 
@@ -156,7 +116,7 @@ def _sample_yaml() -> str:
             if option.name != but:
                 # a plain word of YAML cannot begin with a percent sign
                 example = f'"{option.example}"' if option.example.startswith("%") else option.example
-                yield _commented(option._replace(example=example), native=True, mark="# ", join=": ", indent=indent)
+                yield _commented(option._replace(example=example), mark="# ", join=": ", indent=indent)
 
     lines = [
         "# A configuration of tmd. What is commented out says the default, or an example.",

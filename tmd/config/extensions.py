@@ -35,10 +35,10 @@ def _read_extension(name: str, body: Mapping, setup: Setup) -> ExtensionSpec | N
         return None
     factory = reader.read(_FACTORY.name, names)
     built_in = (name, factory) == _BUILT_IN
-    if factory is not None and not built_in and not setup.host.resolves(factory):
+    if factory is not None and not built_in and (why := setup.host.resolve_problem(factory)) is not None:
         written = reader.text(_FACTORY.name, names)
         reason = f"cannot import {factory!r}" if setup.native else f"{written} cannot be resolved within [{body.label}]"
-        reader.fail(_FACTORY.name, reason, "module:attribute, in a module that can be imported")
+        reader.fail(_FACTORY.name, reason, why)
     given = {key.lower(): reader.read(key, names) for key in arguments}
     if built_in:
         # nothing would look at them

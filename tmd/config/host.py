@@ -35,8 +35,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """by name, or by number written in digits -> gid"""
     directory_exists: Callable[[str], bool]
     """a relative path counts from the current directory"""
-    resolves: Callable[[str], bool] = lambda spec: False
-    """whether there is something at `module:attribute`; imports the module"""
+    resolve_problem: Callable[[str], str | None] = lambda spec: "nothing can be imported here"
+    """why there is nothing at `module:attribute`, None when there is something; imports the module"""
     overrides: Mapping[str, str] = {}
     """option of `[supervisord]`/`taskmaster:` -> text from the command line, which beats the file"""
     flags: Mapping[str, str] = {}

@@ -26,10 +26,10 @@ def read_pool(reader: Reader, setup: Setup) -> PoolSpec:
         reader.fail("buffer_size", f"{section} section sets invalid buffer_size ({buffer_size})", "at least 1")
     handler = reader.read("result_handler", names)
     # the default is built in: it must work where the package it is named after is not installed
-    if handler != DEFAULT_RESULT_HANDLER and not setup.host.resolves(handler):
+    if handler != DEFAULT_RESULT_HANDLER and (why := setup.host.resolve_problem(handler)) is not None:
         written = reader.text("result_handler", names)
-        why = f"cannot import {handler!r}" if setup.native else f"{written} cannot be resolved within {section}"
-        reader.fail("result_handler", why, "module:attribute, in a module that can be imported")
+        reason = f"cannot import {handler!r}" if setup.native else f"{written} cannot be resolved within {section}"
+        reader.fail("result_handler", reason, why)
     events = tuple(dict.fromkeys(name.upper() for name in reader.read("events", names)))
     if not events:
         reason = "is missing" if setup.native else f'{section} section requires an "events" line'
@@ -56,4 +56,6 @@ def read_pool(reader: Reader, setup: Setup) -> PoolSpec:
 
 def _is_event(name: str, setup: Setup) -> bool:
     """Tell whether there is such an event; an extension that was imported just now may have registered its own."""
-    return name in EVENT_TYPES or (name.isidentifier() and setup.host.resolves(f"supervisor.events:EventTypes.{name}"))
+    if name in EVENT_TYPES:
+        return True
+    return name.isidentifier() and setup.host.resolve_problem(f"supervisor.events:EventTypes.{name}") is None

@@ -102,6 +102,19 @@ def text_of(data: bytes) -> str:
         return f"Undecodable: {data!r}"
 
 
+def shown(data: bytes) -> str:
+    """Return bytes as one line of the log shows them: as text, its control characters as Python writes them."""
+    text = text_of(data)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def fits_header(name: str) -> bool:
+    """Tell whether a name can stand in the header of an envelope, which has blanks and colons between its words."""
+    return name.isprintable() and bool(name) and not set(name) & {" ", ":"}
+
+
 def _who(id: ProcessId) -> str:  # noqa: A002
     return f"processname:{id.process} groupname:{id.group}"
 

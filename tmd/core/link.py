@@ -1,31 +1,42 @@
-"""One process of a pool of event listeners, and what the pool has to do with it. Decides nothing."""
+"""One process of a pool of event listeners, what the pool has to do with it and says of it. Decides nothing."""
 
 import msgspec
 
-from tmd.core.backlog import LONG_AGO, Parcel
-from tmd.core.listener import Listener, ListenerState
+from tmd.core.backlog import LONG_AGO, TELL_EVERY_S, Parcel
+from tmd.core.effects import Log
+from tmd.core.events import shown
+from tmd.core.listener import Fell, Listener, ListenerState
+from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 
 
 class ListenerFacts(msgspec.Struct, frozen=True):
-    """One process of a pool. `state`: of the protocol, `-` when it does not run; `for_s`: how long so."""
+    """One process of a pool. `state`: of the protocol, `-` when it does not run; `for_s`: how long so.
+
+    `note`: what keeps it from being given an event although its state would allow it, empty for nothing.
+    """
 
     id: ProcessId
     state: str
     for_s: float
+    note: str = ""
 
 
 class Link:
     """One process of the pool, and what the pool has to do with it."""
 
-    def __init__(self, id: ProcessId) -> None:  # noqa: A002
+    def __init__(self, id: ProcessId, hang_ups: int = 0) -> None:  # noqa: A002
         self.id = id
+        self.hang_ups = hang_ups
+        """so many lives in a row closed their stdout, none of which answered anything"""
         self.listener: Listener | None = None
         """None: it does not exist"""
         self.running = False
         self.flushed = True
         self.closed = False
         """its stdin takes nothing any more"""
+        self.hung_up = False
+        """its stdout is closed: whatever it is given, it cannot answer"""
         self.restarting = False
         self.parcel: Parcel | None = None
         """given to it and not answered"""
@@ -45,22 +56,71 @@ class Link:
     @property
     def available(self) -> bool:
         """Whether it can be given an event now."""
-        if not self.in_service or not self.flushed or self.closed:
+        if not self.in_service or not self.takes_in or self.hung_up:
             return False
         return self.listener is not None and self.listener.state is ListenerState.READY
 
     @property
+    def takes_in(self) -> bool:
+        """Whether its stdin can take something. As long as it cannot, saying `READY` is no step forward."""
+        return self.flushed and not self.closed
+
+    @property
     def complaint(self) -> str:
         """What keeps it from taking an event."""
-        if self.closed:
-            return "closed its stdin"
-        if not self.flushed:
-            return "has not read its stdin"
+        if trouble := self._trouble:
+            return trouble
         if self.listener is not None and self.listener.state is ListenerState.UNKNOWN:
             return "broke the protocol and has not been READY"
         return "has not been READY"
 
+    @property
+    def _trouble(self) -> str:
+        """What is wrong with its pipes."""
+        if self.hung_up:
+            return "has closed its stdout"
+        if self.closed:
+            return "has closed its stdin"
+        return "" if self.flushed else "has not read its stdin"
+
     def facts(self, now: float) -> ListenerFacts:
         """Return it as it is now."""
-        state = "-" if self.listener is None else self.listener.state.name
-        return ListenerFacts(self.id, state, 0.0 if self.state_since is None else now - self.state_since)
+        for_s = 0.0 if self.state_since is None else now - self.state_since
+        if self.listener is None:
+            return ListenerFacts(self.id, "-", for_s)
+        note = self._trouble
+        if self.restarting:
+            note = "is being restarted"
+        elif not self.running:
+            note = "is not RUNNING"
+        return ListenerFacts(self.id, self.listener.state.name, for_s, note)
+
+    def moved_lines(self, before: ListenerState, after: ListenerState) -> list[Log]:
+        """Return what the log says of a step, nothing of one that belongs to falls it is silent about."""
+        if before is ListenerState.UNKNOWN and self.falls_untold:
+            return []
+        return [Log(Level.DEBG, f"{self.id.process}: {before.name} -> {after.name}")]
+
+    def hung_up_line(self) -> Log:
+        """Return what the log says of a closed stdout."""
+        held = self.parcel
+        fate = "" if held is None else f", event {held.serial} ({held.event.name}) is given again"
+        return Log(Level.WARN, f"{self.id.process}: closed its stdout and can answer no more{fate}")
+
+    def fall_lines(self, fell: Fell, now: float) -> list[Log]:
+        """Return what the log says of a fall, nothing a moment after another: it can fall as fast as it can write."""
+        if now < self.fall_told_at + TELL_EVERY_S:
+            self.falls_untold += 1
+            return []
+        name = self.id.process
+        more = f" ({self.falls_untold} more times since the last such line)" if self.falls_untold else ""
+        self.fall_told_at, self.falls_untold = now, 0
+        lines = []
+        if fell.line is not None:
+            lines.append(Log(Level.WARN, f"{name}: bad result line: '{shown(fell.line)}'"))
+        lines.append(Log(Level.DEBG, f"{name}: {fell.before.name} -> {ListenerState.UNKNOWN.name}"))
+        text = (
+            f"{name}: has entered the UNKNOWN state and will no longer receive events until it says READY again, "
+            "this usually indicates the process violated the eventlistener protocol"
+        )
+        return [*lines, Log(Level.WARN, text + more)]

@@ -1,21 +1,21 @@
 """One pool of event listeners: which of them gets which event, and what becomes of an event that nobody took.
 
 Promises that an event given to the pool is accepted by a listener, still waits, or is counted as dropped and told of;
-that no listener holds two; that they are given in order; and that nothing a listener does or leaves undone keeps the
-pool from working with the others. Whoever runs a pool carries out the effects and calls `due` at `next_due`.
+that no listener holds two; that they are given in order, but for those that a listener rejected or failed over; and
+that nothing a listener does or leaves undone, and no event that cannot be handled, keeps the pool from working with the
+others. Whoever runs a pool carries out the effects and calls `due` at `next_due`.
 
 Knows nothing of pipes and of how processes are run, only what it is told of them. All times are monotonic seconds.
 """
 
-from collections.abc import Callable, Sequence
-
-import msgspec
+from collections.abc import Sequence
 
 from tmd.config.settings import PoolSpec
 from tmd.core import words
-from tmd.core.backlog import TELL_EVERY_S, Backlog, Losses, Parcel, parcel
+from tmd.core.backlog import Backlog, Losses, Parcel, parcel
+from tmd.core.delivery import Deliver, Judge, PoolEffect, PoolFacts, Restart, default_judge
 from tmd.core.effects import Log, Tell
-from tmd.core.events import Event, envelope, text_of
+from tmd.core.events import Event, envelope
 from tmd.core.link import Link, ListenerFacts
 from tmd.core.listener import Fell, Judged, Listener, ListenerState, Moved, Verdict
 from tmd.core.notices import ListenerStuck
@@ -35,45 +35,12 @@ __all__ = [
 ]
 
 MAX_STRIKES = 3
-"""so many listeners may end, get stuck or break the protocol over one event, then it is dropped"""
+"""so many listeners at least must end, get stuck or break the protocol over an event before it is dropped"""
+STRIKES_S = 60.0
+"""and so long after the first: whatever ends listeners may have nothing to do with the event, and pass"""
+HUNG_UP_S = 1.0
+"""how long one that closed its stdout is left alone, for it may be ending; twice as long in each life that does so"""
 AT_ONCE = 0.0
-
-
-class Deliver(msgspec.Struct, frozen=True):
-    """Write these bytes, one whole event, to the stdin of a listener; tell `flushed`, or `refused`."""
-
-    id: ProcessId
-    data: bytes
-
-
-class Restart(msgspec.Struct, frozen=True):
-    """Stop a listener, by force if need be, and start it anew. It is given nothing until it `began`."""
-
-    id: ProcessId
-    reason: str
-
-
-PoolEffect = Deliver | Restart | Log | Tell
-Judge = Callable[[Event, bytes], Verdict]
-
-
-class PoolFacts(msgspec.Struct, frozen=True):
-    """A pool as it is now; the counts are since it was made."""
-
-    name: str
-    events: tuple[str, ...]
-    buffer_size: int
-    waiting: int
-    delivered: int
-    rejected: int
-    redelivered: int
-    dropped: int
-    listeners: tuple[ListenerFacts, ...]
-
-
-def default_judge(event: Event, result: bytes) -> Verdict:
-    """Accept what was answered with OK."""
-    return Verdict.ACCEPTED if result == b"OK" else Verdict.REJECTED
 
 
 class Pool:
@@ -92,10 +59,12 @@ class Pool:
         self._identifier = identifier
         self._judge = judge
         self._links = {id_: Link(id_) for id_ in members}
+        self._leaving: dict[ProcessId, Link] = {}
+        """former members that hold an event: they may still answer"""
         self._backlog = Backlog(spec.buffer_size)
         self._next_poolserial = 0
         self._overflow = Losses(name, "the buffer overflowed")
-        self._poison = Losses(name, f"listeners failed {MAX_STRIKES} times over an event")
+        self._poison = Losses(name, "every listener failed over an event")
         self._starved_since: float | None = None
         """since when events wait and nobody can take one"""
         self._unsettled = False
@@ -106,18 +75,16 @@ class Pool:
     def respec(self, spec: PoolSpec, members: Sequence[ProcessId], judge: Judge | None = None) -> list[PoolEffect]:
         """Put new settings in force. What follows from them is done by `due`, which wants to be called at once.
 
-        Members that stay notice nothing; an event that a former member holds goes back. `judge`: None is the same.
+        Members that stay notice nothing. A former one may still answer until it `ended`. `judge`: None is the same.
         """
         self.spec = spec
         self._judge = judge or self._judge
         self._backlog.max_events = spec.buffer_size
-        former = self._links
+        former = self._leaving | self._links
         self._links = {id_: former.pop(id_) if id_ in former else Link(id_) for id_ in members}
+        self._leaving = {id_: link for id_, link in former.items() if link.parcel is not None}
         for link in former.values():
-            held = link.parcel
-            if held is not None:
-                held.lost_with_listener = True
-                self._backlog.put(held)
+            link.running = False
         self._unsettled = True
         return []
 
@@ -139,25 +106,28 @@ class Pool:
         out: list[PoolEffect] = []
         if id in self._links:
             self._forget_life(self._links[id], now, out)
-            link = self._links[id] = Link(id)
+            link = self._links[id] = Link(id, self._links[id].hang_ups)
             link.listener = Listener(lambda result: self._judged(link, result))
             link.stepped_at = link.state_since = now
         return self._settle(now, out)
 
     def running(self, id: ProcessId, now: float) -> list[PoolEffect]:  # noqa: A002
         """A process entered RUNNING: it may be given events."""
+        out: list[PoolEffect] = []
         link = self._links.get(id)
         if link is not None and not link.running:
             link.running = True
             link.stepped_at = now
-        return self._settle(now, [])
+            if link.hung_up:
+                out.append(link.hung_up_line())
+        return self._settle(now, out)
 
     def not_running(self, id: ProcessId, now: float) -> list[PoolEffect]:  # noqa: A002
         """A process left RUNNING on the way to its end: it is given nothing more, but may still answer.
 
         Called before `ended` only if somebody asked for its end: its event is not to blame then.
         """
-        link = self._links.get(id)
+        link = self._find(id)
         if link is not None:
             link.running = False
         return self._settle(now, [])
@@ -165,8 +135,8 @@ class Pool:
     def said(self, id: ProcessId, data: bytes, now: float) -> list[PoolEffect]:  # noqa: A002
         """A process wrote something to its stdout."""
         out: list[PoolEffect] = []
-        link = self._links.get(id)
-        if link is None or link.listener is None or link.restarting:
+        link = self._find(id)
+        if link is None or link.listener is None or link.restarting or link.hung_up:
             return out
         for outcome in link.listener.feed(data):
             match outcome:
@@ -175,22 +145,24 @@ class Pool:
                 case Fell():
                     self._fell(link, outcome, now, out)
                 case Moved():
-                    link.stepped_at = link.state_since = now
-                    if outcome.before is not ListenerState.UNKNOWN or not link.falls_untold:
-                        _log_move(id, outcome.before, outcome.after, out)
+                    link.state_since = now
+                    if link.takes_in:
+                        link.stepped_at = now
+                    out += link.moved_lines(outcome.before, outcome.after)
         return self._settle(now, out)
 
     def flushed(self, id: ProcessId, now: float) -> list[PoolEffect]:  # noqa: A002
         """All bytes of what was last delivered to a process are in its stdin."""
-        link = self._links.get(id)
-        if link is not None:
+        link = self._find(id)
+        if link is not None and not link.flushed:
             link.flushed = True
+            link.stepped_at = now
         return self._settle(now, [])
 
     def refused(self, id: ProcessId, now: float) -> list[PoolEffect]:  # noqa: A002
         """The stdin of a process is closed: it can be given nothing in this life."""
         out: list[PoolEffect] = []
-        link = self._links.get(id)
+        link = self._find(id)
         if link is not None and link.listener is not None:
             link.closed = True
             held, link.parcel = link.parcel, None
@@ -203,14 +175,34 @@ class Pool:
                 self._bring_back(held, out)
         return self._settle(now, out)
 
+    def hung_up(self, id: ProcessId, now: float) -> list[PoolEffect]:  # noqa: A002
+        """A process closed its stdout, and lives: it can answer nothing in this life."""
+        out: list[PoolEffect] = []
+        link = self._find(id)
+        if link is not None and link.listener is not None and not link.hung_up:
+            link.hung_up = True
+            link.hang_ups += 1
+            link.stepped_at = link.state_since = now
+            link.listener.took_back()
+            if link.in_service:
+                out.append(link.hung_up_line())
+            if link.parcel is not None:
+                self._lose(link, link.parcel, now, out)
+        return self._settle(now, out)
+
     def ended(self, id: ProcessId, now: float) -> list[PoolEffect]:  # noqa: A002
         """A process is gone, and all it ever said was told."""
         out: list[PoolEffect] = []
         if id in self._links:
             self._forget_life(self._links[id], now, out)
-            link = self._links[id] = Link(id)
+            link = self._links[id] = Link(id, self._links[id].hang_ups)
             link.state_since = now
+        elif id in self._leaving:
+            self._forget_life(self._leaving.pop(id), now, out)
         return self._settle(now, out)
+
+    def _find(self, id_: ProcessId) -> Link | None:
+        return self._links.get(id_) or self._leaving.get(id_)
 
     # --- time
 
@@ -220,26 +212,42 @@ class Pool:
         if self._unsettled:
             return AT_ONCE
         times = [losses.next_due for losses in (self._overflow, self._poison)]
-        head = self._backlog.head
-        if head is not None and self._available() is not None:
-            times.append(head.not_before)
-        if self.spec.ackwaitsecs:
-            times += [self._deadline(link) for link in self._links.values()]
+        if self._is_anybody_free():
+            times.append(self._backlog.next_due)
+        times += [self._deadline(link) for link in self._links.values()]
         return min((time for time in times if time is not None), default=None)
 
     def due(self, now: float) -> list[PoolEffect]:
         """Do what it is time for."""
         out: list[PoolEffect] = [*self._overflow.due(now), *self._poison.due(now)]
         self._settle(now, out, trim=self._unsettled)
-        if self.spec.ackwaitsecs:
-            for link in self._links.values():
-                deadline = self._deadline(link)
-                if deadline is not None and now >= deadline:
-                    self._stuck(link, now, out)
+        for id_ in self.overdue(now):
+            self._stuck(self._links[id_], now, out)
         return self._settle(now, out)
+
+    def overdue(self, now: float) -> list[ProcessId]:
+        """Return the listeners that `due` would call stuck, unless something is heard from them before."""
+        deadlines = {id_: self._deadline(link) for id_, link in self._links.items()}
+        return [id_ for id_, deadline in deadlines.items() if deadline is not None and now >= deadline]
+
+    def overslept(self, now: float) -> None:
+        """Begin all waiting for listeners anew: nobody could be heard for some time."""
+        for link in self._links.values():
+            link.stepped_at = now
+
+    def unheard(self) -> list[Event]:
+        """Return the events that no listener has accepted, those that are in somebody's hands included."""
+        held = [link.parcel.event for link in (*self._links.values(), *self._leaving.values()) if link.parcel]
+        return [*held, *(each.event for each in self._backlog)]
+
+    def state_of(self, id: ProcessId) -> ListenerState | None:  # noqa: A002
+        """Return where a process is in the protocol, None for one that does not run or is no member."""
+        link = self._links.get(id)
+        return link.listener.state if link is not None and link.listener is not None else None
 
     def view(self, now: float) -> PoolFacts:
         """Return the pool as it is now."""
+        oldest = self._backlog.oldest
         return PoolFacts(
             name=self.name,
             events=self.spec.events,
@@ -250,6 +258,7 @@ class Pool:
             redelivered=self._redelivered,
             dropped=self._dropped,
             listeners=tuple(link.facts(now) for link in self._links.values()),
+            note="" if oldest is None else oldest.trouble(now),
         )
 
     # --- giving
@@ -259,23 +268,27 @@ class Pool:
 
         `trim`: drop what is too much. Not when events only come back: nobody is to lose one by another's failure.
         """
-        head, link = self._backlog.head, self._available()
-        while head is not None and link is not None and now >= head.not_before:
+        self._backlog.wake(now)
+        while (head := self._backlog.head) is not None and (link := self._choose(head)) is not None:
             self._give(link, self._backlog.take(), now, out)
-            head, link = self._backlog.head, self._available()
         for gone in self._backlog.trim() if trim else ():
             self._dropped += 1
             text = f"pool {self.name} event buffer overflowed, discarding event {gone.serial}"
             out += self._overflow.add(text, now)
         self._unsettled = self._unsettled and not trim
-        if not self._backlog or link is not None:
+        if not self._backlog or self._is_anybody_free():
             self._starved_since = None
         elif self._starved_since is None:
             self._starved_since = now
         return out
 
-    def _available(self) -> Link | None:
-        return next((link for link in self._links.values() if link.available), None)
+    def _is_anybody_free(self) -> bool:
+        return any(link.available for link in self._links.values())
+
+    def _choose(self, waiting: Parcel) -> Link | None:
+        """Return who is free and had the least trouble with an event so far, the first of these."""
+        free = [link for link in self._links.values() if link.available]
+        return min(free, key=lambda link: waiting.tries_by.get(link.id, 0), default=None)
 
     def _give(self, link: Link, given: Parcel, now: float, out: list[PoolEffect]) -> None:
         assert link.listener is not None
@@ -307,6 +320,7 @@ class Pool:
 
     def _answered(self, link: Link, verdict: Verdict, now: float, out: list[PoolEffect]) -> None:
         held, link.parcel = link.parcel, None
+        link.hang_ups = 0
         name = link.id.process
         if verdict is Verdict.ACCEPTED:
             self._delivered += 1
@@ -314,64 +328,63 @@ class Pool:
             return
         what = "was rejected" if verdict is Verdict.REJECTED else "caused an error"
         out.append(Log(Level.WARN, f"{name}: event {what}"))
-        if held is not None:
-            self._reject(held, now, out)
-
-    def _reject(self, held: Parcel, now: float, out: list[PoolEffect]) -> None:
+        if held is None:
+            return
         self._rejected += 1
-        held.reject(now)
-        self._bring_back(held, out)
+        if verdict is Verdict.ERROR:
+            self._fail(link, held, now, out)
+        else:
+            held.reject(link.id, now)
+            self._bring_back(held, out)
 
     def _fell(self, link: Link, fell: Fell, now: float, out: list[PoolEffect]) -> None:
         link.state_since = now
-        self._log_fall(link, fell, now, out)
+        out += link.fall_lines(fell, now)
         held, link.parcel = link.parcel, None
         if held is not None:
-            self._reject(held, now, out)
-            self._strike(held, now, out)
-
-    def _log_fall(self, link: Link, fell: Fell, now: float, out: list[PoolEffect]) -> None:
-        """Log a fall, unless there was one a moment ago: a listener can fall as fast as it can write."""
-        if now < link.fall_told_at + TELL_EVERY_S:
-            link.falls_untold += 1
-            return
-        name = link.id.process
-        more = f" ({link.falls_untold} more times since the last such line)" if link.falls_untold else ""
-        link.fall_told_at, link.falls_untold = now, 0
-        if fell.line is not None:
-            out.append(Log(Level.WARN, f"{name}: bad result line: '{text_of(fell.line)}'"))
-        _log_move(link.id, fell.before, ListenerState.UNKNOWN, out)
-        text = (
-            f"{name}: has entered the UNKNOWN state and will no longer receive events, "
-            "this usually indicates the process violated the eventlistener protocol"
-        )
-        out.append(Log(Level.WARN, text + more))
+            self._rejected += 1
+            self._fail(link, held, now, out)
 
     # --- listeners that end or do not answer
 
     def _forget_life(self, link: Link, now: float, out: list[PoolEffect]) -> None:
         """Take back what a life that is over held."""
-        held = link.parcel
+        held, blamed = link.parcel, link.blamed
         if held is not None:
-            held.lost_with_listener = True
-            self._bring_back(held, out)
-        to_blame = held or link.blamed
-        if to_blame is not None and link.in_service:
-            self._strike(to_blame, now, out)
+            self._lose(link, held, now, out)
+        elif blamed is not None and link.in_service and self._backlog.remove(blamed):
+            self._fail(link, blamed, now, out)
 
-    def _strike(self, held: Parcel, now: float, out: list[PoolEffect]) -> None:
-        """Count a listener lost over an event; too many, and the event goes."""
-        held.strikes += 1
-        if held.strikes >= MAX_STRIKES and self._backlog.remove(held):
-            self._dropped += 1
-            what = f"event {held.serial} ({held.event.name})"
-            text = f"pool {self.name} discarding {what}: listeners failed {held.strikes} times over it"
-            out += self._poison.add(text, now)
+    def _lose(self, link: Link, held: Parcel, now: float, out: list[PoolEffect]) -> None:
+        """Take an event from a listener that will not answer; it is to blame, but not if the listener was stopped."""
+        link.parcel = None
+        held.lost_with_listener = True
+        if link.in_service:
+            self._fail(link, held, now, out)
+        else:
+            self._bring_back(held, out)
+
+    def _fail(self, link: Link, held: Parcel, now: float, out: list[PoolEffect]) -> None:
+        """Bring back an event that a listener failed over, or drop it when that happened too often."""
+        held.strike(link.id, now)
+        if held.strikes < MAX_STRIKES or now < held.struck_at + STRIKES_S or self._has_hope(held):
+            self._bring_back(held, out)
+            return
+        self._dropped += 1
+        what = f"event {held.serial} ({held.event.name})"
+        text = f"pool {self.name} discarding {what}: listeners failed {held.strikes} times over it"
+        out += self._poison.add(text, now)
+
+    def _has_hope(self, held: Parcel) -> bool:
+        """Tell whether somebody is there who did not fail over an event yet."""
+        return any(link.in_service and link.id not in held.failed for link in self._links.values())
 
     def _deadline(self, link: Link) -> float | None:
         """Return when a listener counts as stuck: too long over its event, or unable to take one that waits."""
-        if not link.in_service:
+        if not link.in_service or not self.spec.ackwaitsecs:
             return None
+        if link.hung_up:
+            return link.stepped_at + min(HUNG_UP_S * (1 << min(link.hang_ups - 1, 6)), self.spec.ackwaitsecs)
         if link.parcel is not None:
             return link.stepped_at + self.spec.ackwaitsecs
         if self._starved_since is None:
@@ -379,22 +392,17 @@ class Pool:
         return max(link.stepped_at, self._starved_since) + self.spec.ackwaitsecs
 
     def _stuck(self, link: Link, now: float, out: list[PoolEffect]) -> None:
-        held, link.parcel = link.parcel, None
-        waited_s = self.spec.ackwaitsecs
-        if held is None:
+        held, waited_s = link.parcel, self.spec.ackwaitsecs
+        if link.hung_up:
+            reason = link.complaint
+        elif held is None:
             reason = f"{link.complaint} for {words.seconds(waited_s)} seconds while {len(self._backlog)} events wait"
         else:
             what = f"event {held.serial} ({held.event.name})"
             reason = f"has not answered {what} for {words.seconds(waited_s)} seconds"
-        link.restarting = True
         out.append(Log(Level.WARN, f"{link.id.process}: {reason}, restarting it"))
         out.append(Tell(ListenerStuck(link.id, held.event.name if held else "", now - link.stepped_at)))
         out.append(Restart(link.id, reason))
         if held is not None:
-            held.lost_with_listener = True
-            self._bring_back(held, out)
-            self._strike(held, now, out)
-
-
-def _log_move(id: ProcessId, before: ListenerState, after: ListenerState, out: list[PoolEffect]) -> None:  # noqa: A002
-    out.append(Log(Level.DEBG, f"{id.process}: {before.name} -> {after.name}"))
+            self._lose(link, held, now, out)
+        link.restarting = True

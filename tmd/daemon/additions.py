@@ -17,6 +17,8 @@ class Additions:
     def __init__(self) -> None:
         self._groups: dict[str, GroupSpec] = {}
         """each with what was added to it, and nothing else"""
+        self._aside: dict[str, GroupSpec] = {}
+        """the same of groups that were removed: an update by Supervisor's client removes a group and adds it again"""
 
     def __contains__(self, id_: ProcessId) -> bool:
         group = self._groups.get(id_.group)
@@ -27,6 +29,7 @@ class Additions:
         known = self._groups.get(group.name)
         earlier = known.processes if known is not None else ()
         self._groups[group.name] = msgspec.structs.replace(group, processes=(*earlier, *processes))
+        self._aside.pop(group.name, None)
 
     def remove(self, id_: ProcessId) -> None:
         """Forget a process."""
@@ -36,9 +39,20 @@ class Additions:
         if not left:
             del self._groups[id_.group]
 
-    def forget_group(self, name: str) -> None:
-        """Forget all that was added to a group."""
-        self._groups.pop(name, None)
+    def set_aside(self, name: str) -> None:
+        """Take out all that was added to a group, for as long as it may be put back."""
+        self._aside.pop(name, None)
+        if (group := self._groups.pop(name, None)) is not None:
+            self._aside[name] = group
+
+    def put_back(self, name: str) -> None:
+        """Take in again what was set aside."""
+        if (group := self._aside.pop(name, None)) is not None:
+            self._groups[name] = group
+
+    def forget_aside(self) -> None:
+        """Forget what was set aside."""
+        self._aside.clear()
 
     def give_way(self, settings: Settings) -> list[ProcessId]:
         """Forget what settings have themselves, or have no place for; return what was forgotten."""

@@ -16,6 +16,8 @@ PAUSE_S = 0.05
 CHUNK_BYTES = 64 * 1024
 NONSENSE_BYTES = 4 * 1024
 """read at a time from one who talked nonsense the last time: every few bytes of it may cost a turn of the protocol"""
+HANG_UP_S = 0.25
+"""how long after the end of the stream it is told of: mostly the process is ending, too, and that is told instead"""
 LAST_BYTES = 2 * CHUNK_BYTES
 """the most that is read from a process that has ended: its pipe holds no more, but a descendant may go on talking"""
 
@@ -23,11 +25,14 @@ LAST_BYTES = 2 * CHUNK_BYTES
 class Answers:
     """The read end of a listener's stdout, owned from now on.
 
-    `said(data)` takes what was read; it returns whether it made sense.
+    `said(data)` takes what was read; it returns whether it made sense. `hung_up()` is told when nothing can come any
+    more although nobody called `finish`.
     """
 
-    def __init__(self, loop: Loop, fd: int, said: Callable[[bytes], bool]) -> None:
-        self._loop, self._said = loop, said
+    def __init__(
+        self, loop: Loop, fd: int, said: Callable[[bytes], bool], hung_up: Callable[[], object] = lambda: None
+    ) -> None:
+        self._loop, self._said, self._hung_up = loop, said, hung_up
         self._fd: int | None = fd
         self._chunk = CHUNK_BYTES
         self._timer: Timer | None = None
@@ -40,6 +45,14 @@ class Answers:
             left -= len(data)
             self._said(data)
         return self._release()
+
+    def read_now(self) -> None:
+        """Read what is there at once, and go on as before."""
+        if self._fd is not None:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._loop.unwatch(self._fd)
+            self._take()
 
     def close(self) -> None:
         """Give up the pipe, whatever is in it; idempotent."""
@@ -60,7 +73,8 @@ class Answers:
     def _take(self) -> None:
         self._timer = None
         if not (data := self._read()):
-            self._watch()
+            if self._fd is not None:
+                self._watch()
             return
         sensible = False
         try:
@@ -82,6 +96,7 @@ class Answers:
             return b""
         if not data:
             self.close()
+            self._timer = self._loop.call_later(HANG_UP_S, self._hung_up)
         return data
 
     def _release(self) -> int | None:

@@ -3,6 +3,9 @@
 Subscribers run on the loop's thread, in order of subscription, and must not block. One that raises is reported
 and the others still hear the notice. A notice published while another is being told waits its turn, so that
 everybody hears everything in the same order.
+
+An extension that emits an event on every event it hears would go on for ever within one turn of the loop: events from
+outside that echo one another too long are dropped, once with a report. Notices of the daemon's own are never dropped.
 """
 
 import traceback
@@ -10,8 +13,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tmd.core.events import event_of
-from tmd.core.notices import Notice
+from tmd.core.events import event_of, fits_header
+from tmd.core.notices import EventEmitted, Notice
+from tmd.wire.faults import Fault, RpcFault
+
+MAX_ECHOES = 50
+"""so many times an event may be emitted by who hears an event that was emitted by who hears..."""
+MAX_CROWD = 10_000
+"""so many events may be emitted on account of one notice"""
 
 
 class Told(NamedTuple):
@@ -24,6 +33,17 @@ class Told(NamedTuple):
 
 
 Subscriber = Callable[[Told], None]
+
+
+def emitted(name: str, payload: str) -> EventEmitted:
+    """Return the notice of an extension's own event; INCORRECT_PARAMETERS for what cannot travel to a listener."""
+    if not isinstance(name, str) or not fits_header(name):
+        reason = f"cannot emit event {name!r}: its name must be a text without blanks, colons and line breaks"
+        raise RpcFault(Fault.INCORRECT_PARAMETERS, reason)
+    if not isinstance(payload, str):
+        reason = f"cannot emit event '{name}': its payload must be a text, not {type(payload).__name__}"
+        raise RpcFault(Fault.INCORRECT_PARAMETERS, reason)
+    return EventEmitted(name.upper(), payload)
 
 
 def events_only(callback: Callable[[str, str], None]) -> Subscriber:
@@ -43,8 +63,12 @@ class Bus:
     def __init__(self, clock: Callable[[], float], wall: Callable[[], float], report: Callable[[str], None]) -> None:
         self._clock, self._wall, self._report = clock, wall, report
         self._subscribers: list[Subscriber] = []
-        self._waiting: deque[Told] = deque()
-        self._telling = False
+        self._waiting: deque[tuple[Told, int]] = deque()
+        """each with its generation: 0 came from outside, 1 was published by who heard it, and so on"""
+        self._generation = -1
+        """of what is being told"""
+        self._emitted = 0
+        self._dropping = False
         self.serial = 0
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
@@ -60,19 +84,36 @@ class Bus:
     def publish(self, notice: Notice) -> None:
         """Number, stamp and tell a notice."""
         self.serial += 1
-        self._waiting.append(Told(self.serial, self._clock(), self._wall(), notice))
-        if self._telling:
+        generation = self._generation + 1
+        self._waiting.append((Told(self.serial, self._clock(), self._wall(), notice), generation))
+        if generation:
             return
-        self._telling = True
         try:
             while self._waiting:
-                self._tell(self._waiting.popleft())
+                told, self._generation = self._waiting.popleft()
+                self._tell(told)
         finally:
-            self._telling = False
+            self._generation, self._emitted, self._dropping = -1, 0, False
+
+    def offer(self, notice: Notice) -> bool:
+        """Publish what comes from outside; False when it was dropped as an endless echo."""
+        if self._generation >= 0 and not self._may_echo():
+            return False
+        self.publish(notice)
+        return True
+
+    def _may_echo(self) -> bool:
+        self._emitted += 1
+        if self._generation < MAX_ECHOES and self._emitted <= MAX_CROWD:
+            return True
+        if not self._dropping:
+            self._dropping = True
+            self._report("cannot tell all events: what is emitted on events goes on without an end (it stops here)")
+        return False
 
     def _tell(self, told: Told) -> None:
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(told)
-            except Exception:  # noqa: BLE001 - the border of a sink: one bad reader must not silence the others
+            except BaseException:  # noqa: BLE001 - the border of a sink: one bad reader must not silence the others
                 self._report(traceback.format_exc())

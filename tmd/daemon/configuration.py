@@ -35,6 +35,11 @@ class Configuration:
         self._applied: DaemonSettings = loaded.settings.daemon
         self._load = load
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was warned of when the file was last read; it is said again only when it is new."""
+        return self._read_last.warnings
+
     def reread(self, runtime: Runtime, path: str | None) -> Plan:
         """Read the file, or another one from now on; return what an update would do."""
         target = path or self.path
@@ -42,8 +47,10 @@ class Configuration:
         for note in loaded.notes:
             runtime.mainlog.info(note)
         for warning in loaded.warnings:
-            runtime.mainlog.warn(warning)
+            if warning not in self.warnings:
+                runtime.mainlog.warn(warning)
         self.path, self._read_last = target, loaded
+        self.additions.forget_aside()
         for id_ in self.additions.give_way(loaded.settings):
             runtime.mainlog.info(f"{id_.namespec} was added at run time; from now on what the file says of it counts")
         self._merge()
@@ -76,10 +83,16 @@ class Configuration:
         self.additions.remove(id_)
         self._merge()
 
-    def forget_group(self, name: str) -> None:
-        """Forget what joined a group at run time."""
-        self.additions.forget_group(name)
+    def set_aside(self, name: str) -> None:
+        """A group is removed: what joined it at run time goes with it, until it is added again or a file is read."""
+        self.additions.set_aside(name)
         self._merge()
+
+    def put_back(self, name: str) -> GroupSpec | None:
+        """A group is to be added: what went with it comes back. Return it, None when there is no such group."""
+        self.additions.put_back(name)
+        self._merge()
+        return self.available.group(name)
 
     def _merge(self) -> None:
         self.available = self.additions.merged(self._read_last.settings)

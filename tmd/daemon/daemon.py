@@ -9,7 +9,7 @@ from tmd.config.plan import Plan
 from tmd.config.settings import Dialect, ProcessSpec, ServerSpec, Settings
 from tmd.core import inputs as i
 from tmd.core import notices as n
-from tmd.daemon.bus import events_only
+from tmd.daemon.bus import emitted, events_only
 from tmd.daemon.configuration import Configuration
 from tmd.daemon.joining import Joining
 from tmd.daemon.operations import pass_on, refused
@@ -227,11 +227,11 @@ class Daemon:
 
     def remote_event(self, kind: str, data: str) -> None:
         """Publish `RemoteCommunicated`."""
-        self._runtime.bus.publish(n.RemoteCommunicated(kind, data))
+        self._runtime.bus.offer(n.RemoteCommunicated(kind, data))
 
-    def emit(self, name: str, payload: str) -> None:
+    def emit(self, name: str, payload: str) -> bool:
         """Publish `EventEmitted`; `name` in whatever case, subscriptions know one only."""
-        self._runtime.bus.publish(n.EventEmitted(name.upper(), payload))
+        return self._runtime.bus.offer(emitted(name, payload))
 
     def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
         """Call back with name and payload of every event, but for TICKs."""
@@ -325,11 +325,10 @@ class Daemon:
 
     def add_group(self, name: str) -> None:
         """Activate an available group."""
-        spec = self.available.group(name)
-        if spec is None:
-            raise RpcFault(Fault.BAD_NAME, name)
-        if name in self._runtime.overseer.groups:
-            raise RpcFault(Fault.ALREADY_ADDED, name)
+        active = name in self._runtime.overseer.groups
+        spec = self.available.group(name) if active else self._configuration.put_back(name)
+        if spec is None or active:
+            raise RpcFault(Fault.ALREADY_ADDED if spec else Fault.BAD_NAME, name)
         self._runtime.feed(i.AddGroupAsked(spec))
 
     def remove_group(self, name: str) -> None:
@@ -339,7 +338,7 @@ class Daemon:
             raise RpcFault(Fault.BAD_NAME, name)
         if not all(member.process.at_rest for member in group.members.values()):
             raise RpcFault(Fault.STILL_RUNNING, name)
-        self._configuration.forget_group(name)
+        self._configuration.set_aside(name)
         self._runtime.feed(i.RemoveGroupAsked(name))
 
     def read_program(self, group: str, name: str, options: Mapping[str, str]) -> Sequence[ProcessSpec]:

@@ -2,19 +2,31 @@
 
 Promises that a socket is there before the first process that accepts on it and stays for as long as one of them is up,
 on its way up or down, or about to come back: connections queue over a crash, none is refused. It goes, with its file,
-when the last one has come to rest. What cannot be opened is a start that failed, never more. Accepts nothing itself.
+when the last one has come to rest. A file that others removed is made again at the next start, and a socket that only
+processes of an earlier daemon still have is taken from them. What cannot be opened is a start that failed, never more,
+and one that costs no retry while whoever has the address is on its way out. Accepts nothing itself.
 """
 
 import os
 import socket
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from tmd.config.settings import ProcessSpec, SocketSpec
 from tmd.core import notices as n
 from tmd.daemon.bus import Told
 from tmd.posix.children import SHORTAGES, SpawnRefused
-from tmd.posix.sockets import SocketInUse, identify, listen_inet, listen_unix, unlink_if_ours
+from tmd.posix.holders import Holder, named
+from tmd.posix.sockets import (
+    SocketInUse,
+    SocketRefused,
+    give,
+    identify,
+    listen_inet,
+    listen_unix,
+    resolve,
+    unlink_if_ours,
+)
 from tmd.wire.faults import Fault
 from tmd.wire.names import ProcessId
 
@@ -24,6 +36,24 @@ class Place(NamedTuple):
 
     program: str
     url: str
+
+    @classmethod
+    def of(cls, process: ProcessSpec) -> "Place | None":
+        """Return where a process listens, None when it does not."""
+        return None if process.socket is None else cls(process.program, process.socket.url)
+
+
+class Programs(Protocol):
+    """What the sockets ask about the programs, and of them."""
+
+    def moves_off(self, id_: ProcessId, place: Place) -> bool:
+        """Tell whether a process that has a place will soon have it no more: it stops, leaves or goes elsewhere."""
+
+    def is_kin(self, process: ProcessSpec, environment: Mapping[str, str]) -> bool:
+        """Tell whether an environment is the one that this daemon, or an earlier one, gives processes of a program."""
+
+    def try_again(self, id_: ProcessId) -> None:
+        """Start a process that waits for its next try."""
 
 
 class _Shared:
@@ -41,11 +71,23 @@ class _Shared:
         """Whether the address still leads here: others may have removed the file."""
         return self.spec.family == "inet" or identify(self.spec.path) == self.identity
 
+    def is_at(self, spec: SocketSpec) -> bool:
+        """Tell whether it keeps others from an address, however that is written."""
+        if spec.family == "unix":
+            return self.identity is not None and identify(spec.path) == self.identity
+        if self.spec.family == "unix":
+            return False
+        address, port = self.listener.getsockname()
+        if port != spec.port:
+            return False
+        wanted = resolve(spec.host)
+        return wanted == address or (bool(wanted) and "0.0.0.0" in (wanted, address))
+
     def adopt(self, spec: SocketSpec) -> None:
         """Take another backlog, mode and owner for the same address; OSError."""
-        if self.identity is not None and self.in_place:
+        if self.identity is not None:
             if (spec.owner_uid, spec.owner_gid) != (self.spec.owner_uid, self.spec.owner_gid):
-                os.chown(spec.path, spec.owner_uid, spec.owner_gid)
+                give(spec.path, spec.owner_uid, spec.owner_gid, spec.path)
             os.chmod(spec.path, spec.mode)
         self.listener.listen(_backlog(spec))
         self.spec = spec
@@ -60,11 +102,13 @@ class _Shared:
 class ListeningSockets:
     """All sockets that are open. Hears on the bus which processes came to rest; `log` gets a line about each change."""
 
-    def __init__(self, log: Callable[[str], None]) -> None:
-        self._log = log
+    def __init__(self, log: Callable[[str], None], programs: Programs) -> None:
+        self._log, self._programs = log, programs
         self._open: dict[Place, _Shared] = {}
         self._places: dict[ProcessId, Place] = {}
         """where each process has its socket, or had it last"""
+        self._awaiting: dict[ProcessId, Place] = {}
+        """who was refused an address only for as long as another program has it, and who has it"""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -74,18 +118,21 @@ class ListeningSockets:
 
         It counts as one that needs the socket until the bus tells that it came to rest. Raises `SpawnRefused`.
         """
-        spec, id_ = process.socket, process.id
-        place = None if spec is None else Place(process.program, spec.url)
+        spec, id_, place = process.socket, process.id, Place.of(process)
+        self._awaiting.pop(id_, None)
         if self._places.get(id_) != place:
             self._release(id_)
         if spec is None or place is None:
             return None
         try:
-            shared = self._listening(place, spec, id_)
+            shared = self._listening(place, spec, process)
         except SocketInUse as why:
-            raise SpawnRefused(self._ours_at(place) or str(why), Fault.SPAWN_ERROR, transient=False) from why
+            hint = " (left by an earlier daemon: end it)" if self._are_kin(process, why.held) else ""
+            raise SpawnRefused(f"{why}{hint}", Fault.SPAWN_ERROR, transient=False) from why
+        except SocketRefused as why:
+            raise SpawnRefused(str(why), Fault.SPAWN_ERROR, transient=why.errno in SHORTAGES) from why
         except OSError as why:
-            reason = str(why) if not why.strerror else f"cannot listen on {spec.url}: {why.strerror.lower()}"
+            reason = f"cannot listen on {spec.url}: {(why.strerror or str(why)).lower()}"
             raise SpawnRefused(reason, Fault.SPAWN_ERROR, transient=why.errno in SHORTAGES) from why
         shared.holders.add(id_)
         self._places[id_] = place
@@ -106,6 +153,7 @@ class ListeningSockets:
             case n.ProcessRemoved(id=id_):
                 self._release(id_)
                 self._places.pop(id_, None)
+                self._awaiting.pop(id_, None)
 
     def keep(self, ids: Iterable[ProcessId]) -> Callable[[], None]:
         """Keep open what these processes listen on, although they come to rest; returns a function that ends that."""
@@ -125,28 +173,58 @@ class ListeningSockets:
 
     def close(self) -> None:
         """Close all."""
+        self._awaiting.clear()
         for place in list(self._open):
             self._close(place)
 
-    def _listening(self, place: Place, spec: SocketSpec, id_: ProcessId) -> _Shared:
+    def _listening(self, place: Place, spec: SocketSpec, process: ProcessSpec) -> _Shared:
         shared = self._open.get(place)
-        if shared is not None and not shared.in_place and shared.holders <= {id_}:
-            self._close(place)
+        if shared is not None and not shared.in_place:
+            # Whoever accepts on it still can be reached by nobody; a new one is there for all who start from now on.
+            self._log(f"Replacing socket {spec.url}: its file was removed or replaced by others")
+            self._open.pop(place).close()
             shared = None
         if shared is None:
-            shared = self._open[place] = self._create(spec)
+            self._must_not_be_ours(spec, process.id)
+            shared = self._open[place] = self._create(spec, process)
         elif shared.spec != spec:
             shared.adopt(spec)
         return shared
 
-    def _create(self, spec: SocketSpec) -> _Shared:
+    def _must_not_be_ours(self, spec: SocketSpec, id_: ProcessId) -> None:
+        """Refuse an address that a program of ours has, without bothering it by a try."""
+        for place, shared in self._open.items():
+            if shared.is_at(spec):
+                goes = all(self._programs.moves_off(holder, place) for holder in shared.holders)
+                if goes:
+                    self._awaiting[id_] = place
+                how_long = " until it has stopped" if goes else ""
+                reason = f"cannot listen on {spec.url}: program '{place.program}' does{how_long}"
+                raise SpawnRefused(reason, Fault.SPAWN_ERROR, transient=goes)
+
+    def _create(self, spec: SocketSpec, process: ProcessSpec) -> _Shared:
+        orphans: Sequence[Holder] = ()
+
+        def claim(held: Sequence[Holder]) -> bool:
+            nonlocal orphans
+            orphans = held
+            return self._are_kin(process, held)
+
         if spec.family == "unix":
-            listener = listen_unix(spec.path, spec.mode, spec.owner_uid, spec.owner_gid, backlog=_backlog(spec))
+            owner = spec.owner_uid, spec.owner_gid
+            listener = listen_unix(spec.path, spec.mode, *owner, backlog=_backlog(spec), claim=claim)
         else:
             listener = listen_inet(spec.host, spec.port, backlog=_backlog(spec))
         listener.setblocking(True)  # the flag is shared with the children, and these just wait in accept()
+        if orphans:
+            self._log(f"Replacing socket {spec.url} of an earlier daemon: {named(orphans)} still held it")
         self._log(f"Creating socket {spec.url}")
         return _Shared(spec, listener)
+
+    def _are_kin(self, process: ProcessSpec, held: Sequence[Holder]) -> bool:
+        return bool(held) and all(
+            holder.environment is not None and self._programs.is_kin(process, holder.environment) for holder in held
+        )
 
     def _release(self, id_: ProcessId) -> None:
         if shared := self._last(id_):
@@ -165,13 +243,9 @@ class ListeningSockets:
     def _close(self, place: Place) -> None:
         self._log(f"Closing socket {place.url}")
         self._open.pop(place).close()
-
-    def _ours_at(self, place: Place) -> str:
-        """Return the reason when it is another program of ours that has the address."""
-        for other in self._open:
-            if other.url == place.url:
-                return f"cannot listen on {place.url}: program '{other.program}' does"
-        return ""
+        for id_ in [id_ for id_, awaited in self._awaiting.items() if awaited == place]:
+            del self._awaiting[id_]
+            self._programs.try_again(id_)
 
 
 def _backlog(spec: SocketSpec) -> int:

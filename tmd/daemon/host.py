@@ -27,7 +27,7 @@ def machine_host(overrides: Mapping[str, str] | None = None, flags: Mapping[str,
         find_user=_find_user,
         find_group=_find_group,
         directory_exists=os.path.isdir,
-        resolves=_resolves,
+        resolve_problem=_resolve_problem,
         overrides=dict(overrides or {}),
         flags=dict(flags or {}),
     )
@@ -40,12 +40,12 @@ def _current_directory() -> str:
         return "/"
 
 
-def _resolves(spec: str) -> bool:
+def _resolve_problem(spec: str) -> str | None:
     try:
         resolve(spec)
-    except CannotResolve:
-        return False
-    return True
+    except CannotResolve as why:
+        return why.reason
+    return None
 
 
 def _find_user(text: str) -> User | None:

@@ -1,14 +1,17 @@
 """Programs that join and processes that leave while the daemon runs, without a line in any file."""
 
+import itertools
+import os
 from collections.abc import Mapping
 
 import msgspec
 
 from tmd.config.additions import Addition
 from tmd.config.plan import GroupChange
-from tmd.config.settings import GroupSpec, ProcessSpec
+from tmd.config.settings import AUTO, Dialect, GroupSpec, ProcessSpec
 from tmd.core import inputs as i
 from tmd.daemon.configuration import Configuration
+from tmd.daemon.logbook import CHANNELS, stream_options
 from tmd.daemon.runtime import Runtime
 from tmd.tree.problems import ConfigRefused
 from tmd.wire.faults import Fault, RpcFault
@@ -63,6 +66,23 @@ class Joining:
             raise RpcFault(Fault.STILL_RUNNING, id_.namespec)
         self._configuration.remove_addition(id_)
         self._runtime.mainlog.info(f"removed at run time: {id_.namespec}")
+        generated = self._generated_logs(member.spec)
+        self._drop(id_, group)
+        for path in generated:
+            _unlink_log(path)
+
+    def _generated_logs(self, spec: ProcessSpec) -> list[str]:
+        """Return the logs of a process that get a new name each time it is added: nobody would come back to them."""
+        if self._runtime.settings.dialect is not Dialect.SUPERVISOR:
+            return []
+        paths = (
+            self._runtime.logbook.path(spec.id, channel)
+            for channel in CHANNELS
+            if stream_options(spec, channel)[0] == AUTO
+        )
+        return [path for path in paths if path]
+
+    def _drop(self, id_: ProcessId, group: GroupSpec) -> None:
         left = tuple(spec for spec in group.processes if spec.id != id_)
         if not left and self._configuration.available.group(id_.group) is None:
             self._runtime.feed(i.RemoveGroupAsked(id_.group))
@@ -73,6 +93,15 @@ class Joining:
     def _active(self, name: str) -> GroupSpec | None:
         group = self._runtime.overseer.groups.get(name)
         return None if group is None or group.leaving else group.spec
+
+
+def _unlink_log(path: str) -> None:
+    """Remove a log and its rotated backups, which have no holes."""
+    for name in itertools.chain((path,), (f"{path}.{number}" for number in itertools.count(1))):
+        try:
+            os.unlink(name)
+        except OSError:
+            return  # that was the last one; one that cannot be removed is a file too many, and no harm
 
 
 def _check_room(processes: tuple[ProcessSpec, ...], *groups: GroupSpec | None) -> None:

@@ -3,6 +3,8 @@
 A handler is called as Supervisor calls it: with the event and the bytes of the result. It returns, and the event is
 processed; it raises something called RejectEvent, and the event is given out again; it raises anything else, and the
 listener is in trouble. Its event has the name, the serial and the payload, and nothing of Supervisor's classes.
+
+Whatever a handler raises stays here, and a handler that always fails leaves one traceback a minute in the log.
 """
 
 import traceback
@@ -14,13 +16,16 @@ from tmd.core.events import Event
 from tmd.core.pool import Verdict, default_judge
 from tmd.daemon.plugins import CannotResolve, resolve
 
+TRACEBACK_EVERY_S = 60.0
+
 Judge = Callable[[Event, bytes], Verdict]
 
 
 class NumberedEvent(Event, frozen=True):
-    """An event with its serial."""
+    """An event with its serial. `group`: that of the process it is about, or the one it is about; empty for none."""
 
     serial: int
+    group: str = ""
 
 
 class HandedEvent:
@@ -36,8 +41,8 @@ class HandedEvent:
         return self._payload
 
 
-def find_judge(spec: str, failed: Callable[[str], None]) -> Judge:
-    """Return what judges by a result handler named `module:attribute`; `failed` gets a text about each failure."""
+def find_judge(spec: str, failed: Callable[[str], None], clock: Callable[[], float]) -> Judge:
+    """Return what judges by a result handler named `module:attribute`; `failed` gets a text about failures."""
     if spec == DEFAULT_RESULT_HANDLER:
         return default_judge
     try:
@@ -46,13 +51,20 @@ def find_judge(spec: str, failed: Callable[[str], None]) -> Judge:
         failed(f"cannot use a result handler: {why} (the built-in one judges instead)")
         return default_judge
 
+    told_at, untold = float("-inf"), 0
+
     def judge(event: Event, result: bytes) -> Verdict:
+        nonlocal told_at, untold
         try:
             handler(HandedEvent(event), result)
-        except (Exception, SystemExit) as why:  # noqa: BLE001 - a border: whatever a foreign handler raises
+        except BaseException as why:  # noqa: BLE001 - a border: no exception of a foreign handler may end the daemon
             if _rejects(why):
                 return Verdict.REJECTED
-            failed(f"result handler '{spec}' failed:\n{traceback.format_exc()}")
+            untold += 1
+            if clock() >= told_at + TRACEBACK_EVERY_S:
+                more = f" ({untold} times since this was last told)" if untold > 1 else ""
+                told_at, untold = clock(), 0
+                failed(f"result handler '{spec}' failed{more}:\n{traceback.format_exc()}")
             return Verdict.ERROR
         return Verdict.ACCEPTED
 

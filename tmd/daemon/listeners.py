@@ -6,7 +6,7 @@ protocol and no policy: these are the pool's. Nothing here wakes up for events w
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import partial
 
 from tmd.config.settings import GroupSpec, PoolSpec
@@ -31,6 +31,8 @@ from tmd.wire.names import ProcessId
 
 ANSWER_BYTES = 1024
 """what an answer and what leads to the next one may take at most; a result that is longer is still being read"""
+OVERSLEPT_S = 1.0
+"""a timer that is so late says that the daemon slept, and could hear nobody meanwhile"""
 LAST_EVENTS_S = 1.0
 """how long the end of the daemon waits for a listener to take what there is for it"""
 NONSENSE_LINE_EVERY_S = 1.0
@@ -127,7 +129,8 @@ class Listeners:
             rejected=facts.rejected,
             redelivered=facts.redelivered,
             dropped=facts.dropped,
-            listeners=tuple(ListenerView(one.id, one.state, one.for_s) for one in facts.listeners),
+            listeners=tuple(ListenerView(one.id, one.state, one.for_s, one.note) for one in facts.listeners),
+            note=facts.note,
         )
 
     # --- what happens ----------------------------------------------------------------------------------------
@@ -157,12 +160,12 @@ class Listeners:
                     self._perform(seat, seat.pool.not_running(id_, self._loop.now()))
         event = event_of(notice)
         if event is not None:
-            self._offer(event)
+            self._offer(event, _group_of(notice))
 
     def opened(self, id_: ProcessId, fd: int) -> None:
         """Read what a new life of a listener says from now on."""
         talk = _Talk(self._strip_ansi)
-        talk.answers = Answers(self._loop, fd, partial(self._said, id_, talk))
+        talk.answers = Answers(self._loop, fd, partial(self._said, id_, talk), partial(self._hung_up, id_))
         self._talks[id_] = talk
         if target := self._target(id_):
             self._drain.prepare(target)
@@ -202,7 +205,7 @@ class Listeners:
         facts = seat.pool.view(self._loop.now())
         speaking = (ListenerState.READY.name, ListenerState.ACKNOWLEDGED.name)
         for one in facts.listeners:
-            next_one = facts.waiting and one.id in seat.running and one.state in speaking
+            next_one = facts.waiting and one.id in seat.running and one.state in speaking and not one.note
             if one.id in seat.leaving and one.state != ListenerState.BUSY.name and not next_one:
                 self._stop(seat, one.id)
 
@@ -219,8 +222,8 @@ class Listeners:
             talk.answers.close()
         for name, seat in self._seats.items():
             seat.disarm()
-            if waiting := self._view(seat).waiting:
-                self._mainlog.debug(f"pool {name} ends with {waiting} events that nobody was there to take")
+            if lost := _lost(seat, self._seats):
+                self._mainlog.warn(f"pool {name} ends, discarding {lost} events that no listener has accepted")
         self._talks.clear()
         self._seats.clear()
         self._takers.clear()
@@ -244,17 +247,19 @@ class Listeners:
         self._pools_changed()
 
     def _find_judge(self, name: str, spec: PoolSpec) -> Judge:
-        return find_judge(spec.result_handler, lambda text: self._mainlog.error(f"pool '{name}': {text}"))
+        return find_judge(
+            spec.result_handler, lambda text: self._mainlog.error(f"pool '{name}': {text}"), self._loop.now
+        )
 
     def _take_down(self, name: str) -> None:
         seat = self._seats.pop(name, None)
         if seat is None:
             return
         seat.disarm()
-        view = self._view(seat)
-        self._dropped_earlier += view.dropped + view.waiting
-        if view.waiting:
-            self._mainlog.warn(f"pool {name} was removed, discarding {view.waiting} events")
+        lost = _lost(seat, (name,))
+        self._dropped_earlier += self._view(seat).dropped + lost
+        if lost:
+            self._mainlog.warn(f"pool {name} was removed, discarding {lost} events")
         self._pools_changed()
 
     def _pools_changed(self) -> None:
@@ -271,11 +276,11 @@ class Listeners:
                 self._takers[name] = takers
         return takers
 
-    def _offer(self, event: Event) -> None:
+    def _offer(self, event: Event, group: str = "") -> None:
         takers = self._who_takes(event.name)
         if not takers:
             return
-        numbered = NumberedEvent(event.name, event.payload, self._serial)
+        numbered = NumberedEvent(event.name, event.payload, self._serial, group)
         self._serial += 1
         for seat in takers:
             self._perform(seat, seat.pool.offer(numbered.serial, numbered, self._loop.now()))
@@ -294,10 +299,14 @@ class Listeners:
         if seat is None:
             return False
         self._perform(seat, seat.pool.said(id_, data, now))
-        state = next((one.state for one in seat.pool.view(now).listeners if one.id == id_), "-")
-        long = len(data) > ANSWER_BYTES and state != ListenerState.BUSY.name
-        talk.sensible = not long and state != ListenerState.UNKNOWN.name
+        state = seat.pool.state_of(id_)
+        long = len(data) > ANSWER_BYTES and state is not ListenerState.BUSY
+        talk.sensible = not long and state is not ListenerState.UNKNOWN
         return talk.sensible
+
+    def _hung_up(self, id_: ProcessId) -> None:
+        if seat := self._seats.get(id_.group):
+            self._perform(seat, seat.pool.hung_up(id_, self._loop.now()))
 
     def _target(self, id_: ProcessId) -> LogTarget | None:
         """Return where the output of a listener goes now; what it went to before is closed."""
@@ -365,9 +374,31 @@ class Listeners:
             if seat.timer_at <= due:
                 return
             seat.timer.cancel()
-        seat.timer_at = due
+        seat.timer_at = max(due, self._loop.now())
         seat.timer = self._loop.call_at(due, partial(self._due, seat))
 
     def _due(self, seat: _Seat) -> None:
+        """Call a pool that wants to be called; before it gives up on somebody, hear what lies in the pipe."""
         seat.timer = None
+        now = self._loop.now()
+        if self._ending or now > seat.timer_at + OVERSLEPT_S:  # at the end nobody is restarted
+            seat.pool.overslept(now)
+        for id_ in seat.pool.overdue(now):
+            if talk := self._talks.get(id_):
+                talk.answers.read_now()
         self._perform(seat, seat.pool.due(self._loop.now()))
+
+
+def _group_of(notice: n.Notice) -> str:
+    """Return the group that a notice is about, empty for none."""
+    match notice:
+        case n.GroupAdded(name=name) | n.GroupRemoved(name=name):
+            return name
+    about = getattr(notice, "id", None)
+    return about.group if isinstance(about, ProcessId) else ""
+
+
+def _lost(seat: _Seat, groups: Container[str]) -> int:
+    """Count the events that a pool leaves behind, but for those about `groups`, which nobody was there to be told."""
+    events = seat.pool.unheard()
+    return sum(not (isinstance(event, NumberedEvent) and event.group in groups) for event in events)

@@ -77,10 +77,11 @@ class Logbook:
             self._report(f"cannot look through '{self._directory}': {why.strerror}")
             return
         for name in filter(leftover.match, names):
+            path = os.path.join(self._directory, name)
             try:
-                os.unlink(os.path.join(self._directory, name))
+                os.unlink(path)
             except OSError as why:
-                self._report(f"cannot remove old log '{name}': {why.strerror}")
+                self._report(f"cannot remove old log '{path}': {why.strerror}")
 
     def _auto(self, id_: ProcessId, channel: Channel) -> str | None:
         if (made := self._generated.get((id_, channel))) is not None:

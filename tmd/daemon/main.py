@@ -76,6 +76,8 @@ class Boot:
         self.ready = ready
         self.files_limit: int | None = None
         """the soft limit of open files as configured, before we raised our own in need"""
+        self.warned: tuple[str, ...] = ()
+        """what a configuration was warned of before a restart"""
 
 
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -106,9 +108,12 @@ def run(boot: Boot, loaded: Loaded) -> int:
                 regret = f"cannot start with the new configuration, going on with the one before: {why}"
                 loaded, boot.path = good
                 continue
-            except Exception:
+            except BaseException as why:
                 instance.last_words(f"a defect has ended the daemon:\n{traceback.format_exc()}")
-                raise
+                if isinstance(why, Exception):
+                    raise
+                # Foreign code may ask for an exit with status 0, which would look like an ordinary end.
+                raise RuntimeError(f"{type(why).__name__} has ended the daemon") from why
             finally:
                 instance.close()
             if again is None:
@@ -210,7 +215,8 @@ class _Instance:
             for note in self._loaded.notes:
                 mainlog.info(note)
             for warning in self._loaded.warnings:
-                mainlog.warn(warning)
+                if warning not in self._boot.warned:
+                    mainlog.warn(warning)
             if not daemon.nocleanup:
                 logbook.sweep()
             servers = self._open_servers(surface)
@@ -219,7 +225,7 @@ class _Instance:
                 self._listen_to_signals(runtime, surface, drain)
                 self._populate(runtime)
                 self._boot.ready()
-                self._loop.run()
+                self._serve(surface, mainlog)
             finally:
                 servers.close()
         finally:
@@ -228,7 +234,18 @@ class _Instance:
             drain.stop(DRAIN_STOP_S)
         if configuration.next is None or surface.state is not DaemonState.RESTARTING:
             return None
+        self._boot.warned = configuration.warnings
         return configuration.next, configuration.path
+
+    def _serve(self, surface: Daemon, mainlog: MainLog) -> None:
+        """Run the loop until it is over; should it fail, stop the programs first: nobody would look after them."""
+        try:
+            self._loop.run()
+        except BaseException as why:
+            mainlog.critical(f"the loop has failed ({type(why).__name__}): programs are stopped before the daemon ends")
+            surface.shutdown()
+            self._loop.run()
+            raise
 
     def _figures(self, drain: Drain) -> dict[str, object]:
         """Return the counters of the loop and of the drain; numbers and structs of numbers."""

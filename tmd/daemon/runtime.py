@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from tmd.config.settings import Settings
+from tmd.config.settings import ProcessSpec, Settings
 from tmd.core import effects as e
 from tmd.core import inputs as i
 from tmd.core import notices as n
@@ -25,6 +25,7 @@ from tmd.daemon.logbook import Logbook
 from tmd.daemon.mainlog import MainLog
 from tmd.daemon.operations import Waiting
 from tmd.daemon.surface import ProcessView
+from tmd.daemon.tenants import Tenants
 from tmd.posix import children
 from tmd.posix.drain import Drain, Transformed
 from tmd.posix.loop import ChildEvent, Loop, Timer
@@ -32,6 +33,7 @@ from tmd.wire.names import ProcessId
 
 SPAWN_BUDGET_S = 0.01
 """how long one turn of the loop may go on spawning"""
+CHILD_QUIT = "received SIGCHLD indicating a child quit"
 
 
 class Runtime:
@@ -55,7 +57,7 @@ class Runtime:
         self.ledger = Ledger()
         self.waiting = Waiting()
         self.bus = Bus(loop.now, wall, mainlog.error)
-        self.sockets = ListeningSockets(mainlog.info)
+        self.sockets = ListeningSockets(mainlog.info, Tenants(self.overseer, self._child_environment, self.tell))
         self.listeners = Listeners(
             loop=loop,
             drain=drain,
@@ -185,6 +187,7 @@ class Runtime:
 
     def ended(self, id_: ProcessId, status: i.ExitStatus) -> None:
         """A process is gone and its output is in."""
+        self.mainlog.debug(CHILD_QUIT)  # only now: at this level its output is in the log, too, and comes first
         self.tell(id_, i.Exited(status))
 
     def _renew(self, id_: ProcessId) -> None:
@@ -195,11 +198,10 @@ class Runtime:
 
     def child_event(self, event: ChildEvent) -> None:
         """The kernel told something about a child."""
-        if event.kind == "exited":
-            self.mainlog.debug("received SIGCHLD indicating a child quit")
         id_ = self.lives.child_event(event)
         if event.kind == "exited":
             if id_ is None:
+                self.mainlog.debug(CHILD_QUIT)
                 how = f"exit status {event.code}" if event.code is not None else f"terminated by signal {event.signal}"
                 self.mainlog.info(f"reaped unknown pid {event.pid} ({how})")
         elif id_ is not None:
@@ -261,6 +263,9 @@ class Runtime:
             starts=process.starts,
             stopped_by_hand=process.stopped_by_hand,
         )
+
+    def _child_environment(self, spec: ProcessSpec) -> dict[str, str]:
+        return self.lives.child_environment(spec, self.settings.serverurl)
 
     def close(self) -> None:
         """Let go of everything; what still runs is left alone."""

@@ -105,6 +105,8 @@ class ListenerView(msgspec.Struct, frozen=True):
     state: str
     for_s: float
     """how long it has been in this state"""
+    note: str = ""
+    """what keeps it from being given an event although its state would allow it"""
 
 
 class PoolView(msgspec.Struct, frozen=True):
@@ -124,6 +126,8 @@ class PoolView(msgspec.Struct, frozen=True):
     dropped: int
     """events nobody will ever get"""
     listeners: tuple[ListenerView, ...]
+    note: str = ""
+    """what came of the oldest event that waits, if that was given already"""
 
 
 class StartRefused(Exception):
@@ -187,8 +191,11 @@ class DaemonSurface(Protocol):
     def remote_event(self, kind: str, data: str) -> None:
         """Publish `RemoteCommunicated`."""
 
-    def emit(self, name: str, payload: str) -> None:
-        """Publish `EventEmitted`: an extension's event for the listeners that subscribed to its type or to EVENT."""
+    def emit(self, name: str, payload: str) -> bool:
+        """Publish `EventEmitted`: an extension's event for the listeners that subscribed to its type or to EVENT.
+
+        False: it was dropped, as one of too many that are emitted on account of one another.
+        """
 
     def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
         """Call back with (name, payload) of every event, but for TICKs, as it happens; returns what ends that."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from tmd.daemon.plugins import told
 from tmd.daemon.surface import Operation
 from tmd.wire.faults import Fault, RpcFault
 
@@ -28,7 +29,7 @@ class Workers:
         self._busy = 0
 
     def run(self, work: Callable[[], T]) -> Operation[T]:
-        """Run `work` on a thread; an OSError or RpcFault of its becomes the operation's fault."""
+        """Run `work` on a thread; whatever it raises becomes the operation's fault."""
         operation: Operation[T] = Operation()
         self._busy += 1
         operation.then(lambda _: self._free())
@@ -58,8 +59,9 @@ class Workers:
                 settle = partial(operation.refuse, fault)
             except OSError as why:
                 settle = partial(operation.refuse, RpcFault(Fault.FAILED, str(why)))
-            except Exception as why:  # noqa: BLE001 - the border of a thread: the waiting client must get an answer
-                settle = partial(operation.refuse, RpcFault(Fault.FAILED, f"{type(why).__name__}: {why}"))
+            except BaseException as why:  # noqa: BLE001 - the border of a thread: whoever waits must get an answer,
+                # and whoever comes next a thread: foreign work may even ask to exit
+                settle = partial(operation.refuse, RpcFault(Fault.FAILED, told(why)))
             self._answer(settle)
 
     def _answer(self, callback: Callable[[], None]) -> None:

@@ -11,18 +11,20 @@ from typing import Any, TypeVar
 from tmd.config.settings import DaemonSettings, GroupSpec
 from tmd.daemon.surface import DaemonSurface, Operation
 from tmd.http.daemon_processes import Batch, GroupConfig, Groups, Reach
-from tmd.http.deferred import Promise
+from tmd.http.deferred import Promise, Work
 from tmd.http.foreign_values import fault_in, plain
 from tmd.http.own_thread import OwnThread
 from tmd.http.rpc import Pending, Rpc
 from tmd.http.taskmaster_api import option_text
-from tmd.wire.faults import RpcFault
+from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 from tmd.wire.states import DaemonState
 
 T = TypeVar("T")
 _FIELDS = frozenset(DaemonSettings.__struct_fields__)
+_ENDING = frozenset({"supervisor.restart", "supervisor.shutdown", "taskmaster.reload"})
+"""methods that end this run of the daemon, or may"""
 
 
 class Logger:
@@ -191,10 +193,13 @@ class DaemonObject:
         return self._own_thread.run(lambda: self._call(method, arguments))
 
     def _call(self, method: str, arguments: Sequence[Any]) -> Any:
+        if method in _ENDING and not self._loaded:
+            # An end asked for in every start would never come to an end: nobody else is heard in between.
+            raise RpcFault(Fault.FAILED, f"cannot call {method} while extensions are being made")
         value = self._rpc.call(method, arguments)
         if isinstance(value, Pending):
             if not value.operation.done:
-                return Promise(value, plain)
+                return Promise(value, plain, self._daemon.log_error)
             value = value.outcome()
         return plain(value)
 
@@ -224,9 +229,9 @@ class DaemonObject:
         self._own_thread.run(lambda: self._daemon.remove_group(name))
         return True
 
-    def emit(self, name: str, payload: str = "") -> None:
-        """Tell event listeners that subscribed to `name`, or to EVENT."""
-        self._own_thread.run(lambda: self._daemon.emit(name, payload))
+    def emit(self, name: str, payload: str = "") -> bool:
+        """Tell event listeners that subscribed to `name`, or to EVENT; False when it was dropped as an endless echo."""
+        return self._own_thread.run(lambda: self._daemon.emit(name, payload))
 
     def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
         """Call `callback(name, payload)` with every event but TICKs, in the daemon's thread; returns what ends that.
@@ -266,7 +271,7 @@ class DaemonObject:
                     raise
                 raise fault from why
 
-        return self._own_thread.run(lambda: self._daemon.in_worker(guarded))
+        return self._own_thread.run(lambda: Work(self._daemon.in_worker(guarded), self._daemon.log_error))
 
     def reap(self, **_how: Any) -> None:
         """Do nothing: what has ended is seen as it happens."""

@@ -4,6 +4,7 @@ Asked from the loop, never in a thread. An answer nobody waits for any more is a
 abandons the answer, not what was asked for.
 """
 
+import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -32,8 +33,9 @@ class Promise:
 
     delay = POLL_S
 
-    def __init__(self, pending: Pending, convert: Callable[[Any], Any]) -> None:
+    def __init__(self, pending: Pending, convert: Callable[[Any], Any], report: Callable[[str], None]) -> None:
         self.pending = Pending(pending.operation, lambda value: convert(pending.convert(value)))
+        self._report = report
 
     def __call__(self) -> Any:
         """Return the value, `NOT_DONE_YET` while there is none; raises the fault that came instead."""
@@ -41,7 +43,38 @@ class Promise:
 
     def then(self, callback: Callable[["Promise"], None]) -> None:
         """Call `callback` with this object once there is an answer: now if it is there."""
-        self.pending.operation.then(lambda _: callback(self))
+        self.pending.operation.then(shielded(lambda _: callback(self), self._report))
+
+
+class Work(Operation[Any]):
+    """What a worker was given to do, in an extension's hands: a callback of its that raises keeps nobody else back."""
+
+    def __init__(self, inner: Operation[Any], report: Callable[[str], None]) -> None:
+        super().__init__()
+        self._report = report
+        inner.then(self._pass_on)
+
+    def then(self, callback: Callable[[Operation[Any]], None]) -> None:
+        """Call `callback` with this object once there is an outcome; what it raises is reported."""
+        super().then(shielded(callback, self._report))
+
+    def _pass_on(self, inner: Operation[Any]) -> None:
+        if inner.fault is not None:
+            self.refuse(inner.fault)
+        else:
+            self.resolve(inner.value)
+
+
+def shielded(callback: Callable[[Any], None], report: Callable[[str], None]) -> Callable[[Any], None]:
+    """Return a callback that reports what the given one raises."""
+
+    def call(argument: Any) -> None:
+        try:
+            callback(argument)
+        except BaseException:  # noqa: BLE001 - a border: it is told in the middle of our own bookkeeping
+            report(f"a callback of an extension failed:\n{traceback.format_exc()}")
+
+    return call
 
 
 class Deferreds:
@@ -72,7 +105,7 @@ class Deferreds:
         self._open.pop(outcome, None)
         try:
             value = function()
-        except Exception as why:  # noqa: BLE001 - told where the answer is written, with its traceback
+        except BaseException as why:  # noqa: BLE001 - told where the answer is written, with its traceback
             outcome.resolve(partial(_raise, why))
             return
         if is_not_done(value):
@@ -82,7 +115,7 @@ class Deferreds:
             outcome.resolve(lambda: value)
 
 
-def _raise(why: Exception) -> Any:
+def _raise(why: BaseException) -> Any:
     raise why
 
 

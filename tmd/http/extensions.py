@@ -14,7 +14,7 @@ from types import MethodType
 from typing import Any
 
 from tmd.config.settings import ExtensionSpec
-from tmd.daemon.plugins import CannotResolve, resolve
+from tmd.daemon.plugins import CannotResolve, resolve, told
 from tmd.daemon.surface import DaemonSurface, Operation, StartRefused
 from tmd.http.daemon_object import DaemonObject
 from tmd.http.deferred import NOT_DONE_YET, Deferreds, Promise
@@ -58,7 +58,7 @@ def load_extensions(daemon: DaemonSurface, rpc: Rpc) -> Extensions:
     try:
         for spec in daemon.settings.rpcinterfaces:
             instance = _make(daemon, spec, facade)
-            rpc.add(_methods(spec.name, instance, daemon, deferreds, rpc))
+            rpc.add(_methods(spec, instance, daemon, deferreds, rpc))
             daemon.log(Level.INFO, f"RPC interface '{spec.name}' initialized")
     except BaseException:
         facade.close()
@@ -77,14 +77,14 @@ def _make(daemon: DaemonSurface, spec: ExtensionSpec, facade: DaemonObject) -> A
         daemon.log_error(f"cannot load [rpcinterface:{spec.name}]: {traceback.format_exc()}")
         raise _refused(spec, str(why)) from why
     if not callable(factory):
-        raise _refused(spec, f"'{spec.factory}' cannot be called: it is a {type(factory).__name__}")
+        raise _refused(spec, f"'{spec.factory}' cannot be called (its type is {type(factory).__name__})")
     try:
         instance = factory(facade, **spec.options)
-    except (Exception, SystemExit) as why:  # a border: whatever a foreign factory raises
+    except BaseException as why:  # a border: whatever a foreign factory raises
         daemon.log_error(f"cannot load [rpcinterface:{spec.name}]: {traceback.format_exc()}")
-        raise _refused(spec, f"'{spec.factory}' raised {type(why).__name__}: {why}") from why
+        raise _refused(spec, f"'{spec.factory}' raised {told(why)}") from why
     if instance is None:
-        raise _refused(spec, f"'{spec.factory}' returned nothing")
+        daemon.log(Level.WARN, f"[rpcinterface:{spec.name}] has no methods: '{spec.factory}' returned None")
     return instance
 
 
@@ -96,6 +96,16 @@ def _refused(spec: ExtensionSpec, reason: str) -> StartRefused:
 
 
 def _methods(
+    spec: ExtensionSpec, instance: Any, daemon: DaemonSurface, deferreds: Deferreds, rpc: Rpc
+) -> dict[str, Foreign]:
+    try:
+        return _public_methods(spec.name, instance, daemon, deferreds, rpc)
+    except BaseException as why:  # a border: looking at a foreign object may run foreign code
+        daemon.log_error(f"cannot load [rpcinterface:{spec.name}]: {traceback.format_exc()}")
+        raise _refused(spec, f"its methods cannot be listed: {told(why)}") from why
+
+
+def _public_methods(
     namespace: str, instance: Any, daemon: DaemonSurface, deferreds: Deferreds, rpc: Rpc
 ) -> dict[str, Foreign]:
     """Return the public methods by full name. What stands on the object but is no method of its class is not one."""

@@ -5,7 +5,7 @@ Strict where our own encoder is lenient: what `xmlrpc.client` refuses to send fo
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from tmd.http.decode import Moment
 from tmd.http.encode import Rendered, encode_value, escape
@@ -18,7 +18,7 @@ class ForeignFault(RpcFault):
 
     def __init__(self, code: int, text: str) -> None:
         self._text = text
-        super().__init__(cast(Fault, code), text)
+        super().__init__(code, text)
 
     @property
     def text(self) -> str:
@@ -29,7 +29,8 @@ class ForeignFault(RpcFault):
 def fault_in(thing: Any) -> RpcFault | None:
     """Return the fault that something is: ours, Supervisor's `RPCError`, or the standard library's `Fault`."""
     if isinstance(thing, RpcFault):
-        return thing
+        kind = type(thing).__name__
+        return thing if _is_whole(thing) else RpcFault(Fault.FAILED, f"{kind} was raised without code and text")
     names = {kind.__name__ for kind in type(thing).__mro__}
     if "RPCError" in names:
         code, text = getattr(thing, "code", None), getattr(thing, "text", None)
@@ -38,6 +39,14 @@ def fault_in(thing: Any) -> RpcFault | None:
     else:
         return None
     return ForeignFault(code, str(text)) if isinstance(code, int) else None
+
+
+def _is_whole(fault: RpcFault) -> bool:
+    """Tell whether a fault can be sent: one of a class derived from ours may never have called our constructor."""
+    try:
+        return isinstance(fault.code, int) and isinstance(fault.text, str)
+    except AttributeError:
+        return False
 
 
 def accept(value: Any) -> Any:

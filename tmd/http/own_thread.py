@@ -41,7 +41,7 @@ class OwnThread:
         def do() -> None:
             try:
                 outcome.put((work(), None))
-            except Exception as why:  # noqa: BLE001 - raised where it was asked for
+            except BaseException as why:  # noqa: BLE001 - raised where it was asked for
                 outcome.put((None, why))
 
         self._post(do)

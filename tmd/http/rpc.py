@@ -161,24 +161,30 @@ class Rpc:
     def _settle(self, exchange: Exchange, method: str, produce: Callable[[], Any]) -> None:
         """Reply with what `produce` returns or raises, once it is there."""
         try:
+            answer = self._answer_to(method, produce)
+        except NilForText:
+            exchange.reply(error(500, "nil where a text belongs"))
+        except BaseException:  # noqa: BLE001 - the border of a request: whatever a handler raises ends here, an exit too
+            self._daemon.log_error(f"XML-RPC method {shorten(method)}() failed: {traceback.format_exc()}")
+            exchange.reply(error(500))
+        else:
+            if isinstance(answer, Pending):
+                answer.operation.then(lambda _: self._settle(exchange, method, answer.outcome))
+            else:
+                exchange.reply(Reply(200, answer, "text/xml"))
+
+    def _answer_to(self, method: str, produce: Callable[[], Any]) -> bytes | Pending:
+        """Return the body of the reply, or what has to be waited for; raises what is not a fault."""
+        try:
             value = produce()
             if isinstance(value, Pending):
                 if not value.operation.done:
-                    value.operation.then(lambda _: self._settle(exchange, method, value.outcome))
-                    return
+                    return value
                 value = value.outcome()
-            body = encode_response(value)
+            return encode_response(value)
         except RpcFault as fault:
             self._daemon.log_trace(f"XML-RPC method {shorten(method)}() returned fault: [{fault.code:d}] {fault.text}")
-            body = encode_fault(fault.code, fault.text)
-        except NilForText:
-            exchange.reply(error(500, "nil where a text belongs"))
-            return
-        except Exception:  # noqa: BLE001 - the border of a request: whatever a handler raises ends here
-            self._daemon.log_error(f"XML-RPC method {shorten(method)}() failed: {traceback.format_exc()}")
-            exchange.reply(error(500))
-            return
-        exchange.reply(Reply(200, body, "text/xml"))
+            return encode_fault(fault.code, fault.text)
 
 
 def _allowed_while_stopping(method: Method) -> bool:

@@ -55,6 +55,6 @@ class Site:
                 self.followers.answer_main(exchange)
             else:
                 self._pages.answer(exchange)
-        except Exception:  # noqa: BLE001 - the border of a request
+        except BaseException:  # noqa: BLE001 - the border of a request
             self._daemon.log_error(f"cannot answer an HTTP request: {traceback.format_exc()}")
             exchange.reply(error(500))

@@ -156,7 +156,7 @@ class SupervisorApi:
         try:
             number = signal_number(wanted)
         except RpcFault as fault:
-            return status_array([Result(id_, fault.code, fault.detail) for id_ in ids])
+            return status_array([Result(id_, Fault(fault.code), fault.detail) for id_ in ids])
         return status_array(self._daemon.signal(ids, number))
 
     # --- information ------------------------------------------------------------------------------------------

@@ -59,7 +59,12 @@ class _Bridge:
             return
         told = (str(name).upper(), str(event.payload()))
         self._passed.append(told)
-        self._supervisord.emit(*told)
+        taken = False
+        try:
+            taken = self._supervisord.emit(*told)
+        finally:
+            if not taken:
+                self._passed.remove(told)  # it will not come back
 
 
 def _event(kind: Any, payload: str, supervisord: DaemonObject) -> Any:

@@ -39,6 +39,13 @@ def _signature(rpc: Rpc, name: str) -> list[str]:
     return signature
 
 
+def _said(why: BaseException) -> str:
+    try:
+        return str(why)
+    except BaseException:  # noqa: BLE001 - the same border: the text of a foreign exception is foreign code, too
+        return ""
+
+
 class Multicall:
     """Calls made one after another; one that waits keeps back the next.
 
@@ -106,10 +113,10 @@ class Multicall:
         try:
             return produce()
         except RpcFault as fault:
-            code, text = fault.code, fault.text
+            code, text = int(fault.code), fault.text
         except NilForText:
             code, text = Fault.INCORRECT_PARAMETERS, Fault.INCORRECT_PARAMETERS.name
-        except Exception as why:  # noqa: BLE001 - the border of a request: the other calls go on
+        except BaseException as why:  # noqa: BLE001 - the border of a request: the other calls go on
             self._daemon.log_error(f"a call within system.multicall failed: {traceback.format_exc()}")
-            code, text = Fault.FAILED, f"FAILED: {type(why)}:{why}"
+            code, text = Fault.FAILED, f"FAILED: {type(why)}:{_said(why)}"
         return {"faultCode": int(code), "faultString": text}

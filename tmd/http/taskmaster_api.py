@@ -45,9 +45,15 @@ def _pool_struct(pool: PoolView) -> dict[str, Any]:
         "redelivered": capped_int(pool.redelivered),
         "dropped": capped_int(pool.dropped),
         "listeners": [
-            {"name": listener.id.namespec, "state": listener.state, "for_s": capped_int(listener.for_s)}
+            {
+                "name": listener.id.namespec,
+                "state": listener.state,
+                "for_s": capped_int(listener.for_s),
+                "note": listener.note,
+            }
             for listener in pool.listeners
         ],
+        "note": pool.note,
     }
 
 
@@ -84,7 +90,7 @@ def restart_processes(daemon: DaemonSurface, names: Sequence[str], wait: bool) -
             views = _views(daemon, name)
         except RpcFault as fault:
             group, process = split_namespec(shorten(name))
-            unknown.append(Result(ProcessId(group, process or "*"), fault.code, fault.detail))
+            unknown.append(Result(ProcessId(group, process or "*"), Fault(fault.code), fault.detail))
         else:
             ids.update(dict.fromkeys(view.id for view in views))
     operation: Operation[list[Result]] = daemon.restart_processes(list(ids), wait=wait)

@@ -140,7 +140,7 @@ class Drain:
         self._post(send)
 
     def clear(self, targets: Sequence[LogTarget], done: Callable[[dict[LogTarget, str]], None]) -> None:
-        """Empty files and remove their backups, open or not; post `done` with a text for each that failed."""
+        """Empty files, open or not; post `done` with a text for each that failed. Rotated backups stay."""
         if not self._post(functools.partial(self._clear, tuple(targets), done)):
             refusal = "cannot clear {!r}: the daemon is ending"
             failures = {target: refusal.format(target.path) for target in targets}

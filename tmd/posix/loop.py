@@ -1,8 +1,8 @@
 """The loop: one thread that waits for descriptors, deadlines, signals, children and other threads.
 
 Promises: no periodic tick (a loop with nothing to do never wakes up), every descriptor and every due timer gets its
-turn in every turn, a callback that raises is reported and counted and the loop lives, a descriptor that was closed
-behind the loop's back cannot make it spin. Knows nothing of processes, logs or HTTP.
+turn in every turn, a callback that raises is reported and counted and the loop lives, whatever it raises, a descriptor
+that was closed behind the loop's back cannot make it spin. Knows nothing of processes, logs or HTTP.
 
 One turn: wait, ready descriptors, signals and children, due timers, callbacks for "soon", callbacks from other
 threads. What a callback asks for is served in the next turn, so nothing can keep the others from theirs.
@@ -12,6 +12,7 @@ import fcntl
 import heapq
 import itertools
 import math
+import os
 import select
 import selectors
 import signal
@@ -40,6 +41,8 @@ SWEEP_EVERY = 4096
 REAP_AT_MOST = 4096
 """children reaped in one turn; a fork bomb must not keep the rest from its turn"""
 COMPACT_FROM = 64
+FORKED = 70
+"""exit status of a child that was forked in a callback and neither called exec nor ended"""
 
 Callback = Callable[[], object]
 
@@ -100,6 +103,7 @@ class Loop:
         self._on_child: Callable[[ChildEvent], object] | None = None
         self._wakeup = WakeUp()
         self._stopping = False
+        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._posted: deque[Callback] = deque()
         self._poked = False
@@ -195,6 +199,7 @@ class Loop:
             if self._closed:
                 raise RuntimeError("cannot run a loop that is closed")
             self._refusing = False
+        self._pid = os.getpid()
         try:
             while not self._stopping:
                 self._turn()
@@ -313,16 +318,24 @@ class Loop:
         self._callbacks += 1
         try:
             callback(*args)
-        except Exception:  # noqa: BLE001 - the border: whatever a callback does, the loop lives
+        except BaseException as why:  # the border: whatever a callback does, the loop lives; it may call foreign
+            # code, which may ask to exit. An interrupt is one from the keyboard only while SIGINT is not ours.
+            if isinstance(why, KeyboardInterrupt) and signal.SIGINT not in self._on_signal:
+                raise
             self._report(traceback.format_exc())
             return False
+        finally:
+            if os.getpid() != self._pid:
+                # The callback has forked, and the child came back here: a second loop on the same descriptors would
+                # take the first one's events, and clean up on its way out what is still in use.
+                os._exit(FORKED)
         return True
 
     def _report(self, text: str) -> None:
         self._errors += 1
         try:
             self.on_error(text)
-        except Exception:  # noqa: BLE001 - the same border: who reports errors may fail too
+        except BaseException:  # noqa: BLE001 - the same border: who reports errors may fail too
             self._errors += 1
 
     # --- descriptors closed behind our back --------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
-from tmd.posix import pipes, rotation
+from tmd.posix import pipes
 from tmd.posix.logfiles import LogFile, LogTarget, is_device_path, refuse_foreign_links
 from tmd.posix.loop import Loop, Timer
 from tmd.posix.losses import Losses
@@ -230,15 +230,13 @@ class Outlet:
         self._retry()
 
     def clear(self) -> None:
-        """Empty the file and remove its backups; OSError. Does not open what is not open."""
+        """Empty the file, its backups stay; OSError. Does not open what is not open."""
         now = self._loop.now()
         self.flush(now)
         if self.file.fd >= 0:
             self.file.look_soon()
             self.file.ensure(now)
             self.file.truncate()
-            if self.file.rotates:
-                rotation.remove_backups(self.file.real_path(), self.target.backups)
         else:
             clear_unopened(self.target)
         self._try_at = now  # a full disk may have room again
@@ -356,7 +354,7 @@ class Outlet:
 
 
 def clear_unopened(target: LogTarget) -> None:
-    """Empty a file nobody here has open, if it is there, and remove its backups. OSError."""
+    """Empty a file nobody here has open, if it is there. OSError."""
     if is_device_path(target.path):
         return
     real = os.path.realpath(target.path)
@@ -367,7 +365,6 @@ def clear_unopened(target: LogTarget) -> None:
             os.ftruncate(fd, 0)
         finally:
             os.close(fd)
-    rotation.remove_backups(real, target.backups)
 
 
 def _reason(error: OSError) -> str:

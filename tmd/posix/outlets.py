@@ -71,7 +71,7 @@ class Outlets:
             self._retire(outlet)
 
     def clear(self, target: LogTarget) -> None:
-        """Empty a file and remove its backups, open or not; OSError."""
+        """Empty a file, open or not, and leave its backups alone; OSError."""
         outlet = self._by_path.get(_real(target))
         if outlet is None:
             clear_unopened(target)

@@ -77,15 +77,6 @@ def close_hole(fd: int) -> None:
     os.ftruncate(fd, place)
 
 
-def remove_backups(path: str, backups: int) -> None:
-    """Remove path.1 ... path.<backups>, as far as they are there."""
-    for number in range(1, backups + 1):
-        try:
-            os.unlink(f"{path}.{number}")
-        except FileNotFoundError:
-            continue
-
-
 def _shift(path: str, backups: int) -> None:
     for number in range(backups - 1, 0, -1):
         try:

@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from tmd.wire.structs import MAX_INT, MIN_INT
+
 
 class Fault(IntEnum):
     """Fault codes; `SUCCESS` appears only as the `status` of an item in a status array."""
@@ -26,18 +28,25 @@ class Fault(IntEnum):
     CANT_REREAD = 92
 
 
+_NAMED: dict[int, Fault] = {int(fault): fault for fault in Fault}
+
+
 class RpcFault(Exception):
     """A refused or failed call: `code` and the text that follows the fault's name.
 
     `text` is what goes out as `faultString`: `NAME`, or `NAME: detail` where there is one, an empty one too.
+    A code may be any number of 32 bits, else ValueError; one that is not ours has the name UNKNOWN.
     """
 
-    def __init__(self, code: Fault, detail: str | None = None) -> None:
-        self.code = code
+    def __init__(self, code: int, detail: str | None = None) -> None:
+        if not isinstance(code, int) or not MIN_INT <= code <= MAX_INT:
+            raise ValueError(f"cannot make a fault: its code must be a number of 32 bits, got {code!r}")
+        self.code: int = _NAMED.get(code, code)
         self.detail = detail
         super().__init__(self.text)
 
     @property
     def text(self) -> str:
         """The `faultString`."""
-        return self.code.name if self.detail is None else f"{self.code.name}: {self.detail}"
+        name = self.code.name if isinstance(self.code, Fault) else "UNKNOWN"
+        return name if self.detail is None else f"{name}: {self.detail}"

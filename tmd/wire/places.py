@@ -45,18 +45,39 @@ def default_places(environ: Mapping[str, str], uid: int, home: str) -> Places:
     return Places(run or base, log or f"{state}/taskmaster/log")
 
 
-def config_candidates(environ: Mapping[str, str], uid: int, home: str, argv0_dir: str) -> tuple[str, ...]:
+_SUPERVISORS_HERE = ("supervisord.conf", "etc/supervisord.conf")
+_OURS_HERE = ("taskmaster.yaml", "taskmaster.ini")
+
+
+def files_here(uid: int, *, supervisors: bool) -> tuple[str, ...]:
+    """Return the files looked for in the current directory, in order; `supervisors`: under a name of Supervisor's.
+
+    The superuser picks up nothing there, for whoever may write there could have anything run as root. Under a name of
+    Supervisor's he does as he does with Supervisor: what is written for it counts on that.
+    """
+    if uid == 0:
+        return _SUPERVISORS_HERE if supervisors else ()
+    return (*_SUPERVISORS_HERE, *_OURS_HERE)
+
+
+def passed_over_here(uid: int, *, supervisors: bool) -> tuple[str, ...]:
+    """Return the files that anybody else would have looked for in the current directory, but not this user."""
+    looked = files_here(uid, supervisors=supervisors)
+    return tuple(path for path in (*_SUPERVISORS_HERE, *_OURS_HERE) if path not in looked)
+
+
+def config_candidates(
+    environ: Mapping[str, str], uid: int, home: str, argv0_dir: str, *, supervisors: bool = False
+) -> tuple[str, ...]:
     """Return the files looked for, in order, when no configuration is named.
 
-    Supervisor's order first (contract 1.7), then our own names. The superuser never picks up a file from the
-    current directory: whoever may write there could have anything run as root.
+    Supervisor's order first, then our own names. `supervisors`: the program was called by a name of Supervisor's.
     """
     own_user = environ.get("XDG_CONFIG_HOME") or f"{home}/.config"
-    relative = () if uid == 0 else ("supervisord.conf", "etc/supervisord.conf", "taskmaster.yaml", "taskmaster.ini")
     return (
         f"{argv0_dir}/../etc/supervisord.conf",
         f"{argv0_dir}/../supervisord.conf",
-        *relative,
+        *files_here(uid, supervisors=supervisors),
         "/etc/supervisord.conf",
         "/etc/supervisor/supervisord.conf",
         *(f"{own_user}/taskmaster/taskmaster.{kind}" for kind in ("yaml", "ini", "toml") if uid != 0),

@@ -139,6 +139,7 @@ EVENT_LISTENER = (
     Field("name", "string", "the process, as startProcess takes it"),
     Field("state", "string", "ACKNOWLEDGED, READY, BUSY or UNKNOWN; - when it does not run"),
     Field("for_s", "int", "how long it has been in this state, in seconds"),
+    Field("note", "string", "what keeps it from being given an event in spite of its state; empty for nothing"),
 )
 """One listener of `taskmaster.getEventPools`."""
 
@@ -152,6 +153,7 @@ EVENT_POOL = (
     Field("redelivered", "int", "events given again because a listener ended or was stuck"),
     Field("dropped", "int", "events nobody will ever get"),
     Field("listeners", "array", "an event listener struct for each process"),
+    Field("note", "string", "what came of the oldest event that waits; empty if it was given to nobody yet"),
 )
 """One item of `taskmaster.getEventPools`; the counts are since the pool was added."""
 

@@ -43,7 +43,7 @@ def made_up_host(
         find_user=_find_user,
         find_group=_find_group,
         directory_exists=lambda path: path in directories or path.startswith(tempfile.gettempdir()),
-        resolves=lambda spec: spec in resolvable,
+        resolve_problem=lambda spec: None if spec in resolvable else f"there is no {spec}",
         overrides=overrides or {},
     )
 
@@ -62,12 +62,12 @@ def this_host() -> Host:
         except (KeyError, OverflowError):
             return None
 
-    def resolves(spec: str) -> bool:
+    def resolve_problem(spec: str) -> str | None:
         try:
             resolve(spec)
-        except CannotResolve:
-            return False
-        return True
+        except CannotResolve as why:
+            return why.reason
+        return None
 
     return Host(
         environ=dict(os.environ),
@@ -80,5 +80,5 @@ def this_host() -> Host:
         find_user=find_user,
         find_group=find_group,
         directory_exists=os.path.isdir,
-        resolves=resolves,
+        resolve_problem=resolve_problem,
     )

@@ -199,7 +199,10 @@ LISTENER_PROBLEMS = [
     ("events: [{a: b}]", "4:5: eventlisteners.l.events: must be one value, got a mapping"),
     ("buffer_size: 0", "5:5: eventlisteners.l.buffer_size: cannot be less than 1, got 0 (a whole number, e.g. 1024)"),
     ("ackwaitsecs: -1", "5:5: eventlisteners.l.ackwaitsecs: cannot be negative, got -1 (seconds, e.g. 2.5)"),
-    ("result_handler: no:where", "5:5: eventlisteners.l.result_handler: cannot import 'no:where' (module:attribute"),
+    (
+        "result_handler: no:where",
+        "5:5: eventlisteners.l.result_handler: cannot import 'no:where' (there is no no:where)",
+    ),
     ("result_handler: ''", "5:5: eventlisteners.l.result_handler: cannot be empty (module:attribute)"),
     (
         "redirect_stderr: yes",
@@ -252,7 +255,7 @@ def test_problems_of_a_member_are_told_once(tmp_path: Path) -> None:
 
 EXTENSION_PROBLEMS = [
     ("{}", "2:3: rpcinterfaces.e.supervisor.rpcinterface_factory: is missing"),
-    ("{factory: 'no:where'}", "2:7: rpcinterfaces.e.factory: cannot import 'no:where' (module:attribute"),
+    ("{factory: 'no:where'}", "2:7: rpcinterfaces.e.factory: cannot import 'no:where' (there is no no:where)"),
     ("{factory: 'plugin.rpc:make', a: [1]}", "2:35: rpcinterfaces.e.a: must be one value, got a list (some text)"),
     ("{factory: 'plugin.rpc:make', a: '%(b)s'}", "2:35: rpcinterfaces.e.a: cannot expand '%(b)s': no value for 'b'"),
 ]

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import supervisor
 
 from tests.unit.config.against_supervisor import compare
 from tests.unit.config.hosts import made_up_host, this_host
 from tmd.config import exports
-from tmd.config.daemon import flag_problem
+from tmd.config.daemon import check_flags
 from tmd.config.host import Host
 from tmd.config.load import load_file
 from tmd.config.option import Option
@@ -19,6 +20,7 @@ from tmd.config.options import CTL, DAEMON, SECTIONS
 from tmd.config.program_options import FCGI, LISTENER, PROGRAM
 from tmd.config.settings import CtlSettings, DaemonSettings, PoolSpec, ProcessSpec, Settings
 from tmd.config.signal_names import SIGNALS
+from tmd.tree.problems import ConfigRefused
 from tmd.tree.shape import PARTS
 
 ETC = Path(__file__).resolve().parents[3] / "etc"
@@ -63,25 +65,68 @@ def test_samples_load(kind: str, tmp_path: Path) -> None:
         exports.sample("xml")
 
 
-@pytest.mark.parametrize("kind", ["ini", "yaml", "supervisor"])
+HOST = made_up_host(
+    directories=("/", "/tmp", "/var/log", "/var/log/taskmaster", "/run", "/run/taskmaster"),
+    resolvable=("supervisor.rpcinterface:make_main_rpcinterface",),
+)
+
+
+@pytest.mark.parametrize("kind", ["ini", "yaml"])
 def test_samples_load_with_every_option_uncommented(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / {"ini": "t.ini", "yaml": "t.yaml", "supervisor": "t.conf"}[kind]
+    path = tmp_path / {"ini": "t.ini", "yaml": "t.yaml"}[kind]
     head, blank, body = exports.sample(kind).partition("\n\n")
     if kind == "yaml":
         body = re.sub(r"^( *)# ?", r"\1", body, flags=re.MULTILINE)
-        body = body.replace("one,two", "ticker")
     else:
-        body = re.sub(r"^;(?! )", "", body, flags=re.MULTILINE).replace("one,two", "ticker")
-        body = body.replace("program:NAME]", "program:ticker]").replace("[group:NAME]", "[group:pair]")
-    path.write_text(f"{head}{blank}{body}")
-    host = made_up_host(
-        directories=("/", "/tmp", "/var/log", "/var/log/taskmaster", "/run", "/run/taskmaster"),
-        resolvable=("supervisor.rpcinterface:make_main_rpcinterface",),
-    )
-    loaded = load_file(str(path), host)
+        body = re.sub(r"^;(?! )", "", body, flags=re.MULTILINE)
+    path.write_text(f"{head}{blank}{body.replace('one,two', 'ticker')}")
+    loaded = load_file(str(path), HOST)
     assert [line for line in loaded.warnings if "No file matches" not in line] == []
     assert [group.name for group in loaded.settings.groups] == ["mailer", "app", "pair"]
-    assert [spec.name for spec in loaded.settings.rpcinterfaces] == ([] if kind == "supervisor" else ["NAME"])
+    assert [spec.name for spec in loaded.settings.rpcinterfaces] == ["NAME"]
+
+
+def test_supervisors_sample_loads_with_every_option_uncommented(tmp_path: Path) -> None:
+    path = tmp_path / "t.conf"
+    text = re.sub(r"^;(?! |$)", "", exports.sample("supervisor"), flags=re.MULTILINE)
+    for old, new in (("=supervisord  ", "=nobody"), ("=chrism", "=nobody"), ("=/a/path", "=AUTO")):
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text.replace("progname1,progname2", "theprogramname"))
+    loaded = load_file(str(path), HOST)
+    assert [line for line in loaded.warnings if "No file matches" not in line] == []
+    names = ["theeventlistenername", "thefcgiprogramname", "thegroupname"]
+    assert [group.name for group in loaded.settings.groups] == names
+    for section in SECTIONS:
+        wanted = () if section.key in ("extension", "ctlplugin") else section.options
+        for option in wanted:
+            assert option.native_only or re.search(rf"^;?{option.name} ?=", exports.sample("supervisor"), re.MULTILINE)
+
+
+def settings_by_section(sample: str) -> dict[str, set[str]]:
+    """Return the lines of each section without their comments, those that are commented out with their semicolon."""
+    found: dict[str, set[str]] = {}
+    section = ""
+    for line in sample.splitlines():
+        text = line.partition(" ;")[0].strip()
+        if text.startswith(("[", ";[")):
+            section = text
+        elif text and not re.match(r";( |$)", text):
+            found.setdefault(section, set()).add(text)
+    return found
+
+
+def test_scripts_find_the_lines_of_supervisors_own_sample() -> None:
+    theirs = (Path(supervisor.__file__).parent / "skel" / "sample.conf").read_text(encoding="utf-8")
+    ours = settings_by_section(exports.sample("supervisor"))
+    for section, lines in settings_by_section(theirs).items():
+        missing = lines - ours[section]
+        if section.startswith(";[eventlistener:"):  # what it shares with programs is said there only
+            shared = {line.partition("=")[0] for line in ours[";[program:theprogramname]"]}
+            missing = {line for line in missing if line.partition("=")[0] not in shared}
+        assert not missing, section
+    live = {line for section, lines in ours.items() for line in lines if not line.startswith(";")}
+    assert live == {line for lines in settings_by_section(theirs).values() for line in lines if line[0] != ";"}
 
 
 def test_supervisor_reads_the_sample_in_its_dialect(tmp_path: Path) -> None:
@@ -142,10 +187,31 @@ def test_explain() -> None:
         exports.explain("starsecs")
 
 
-def test_flags_are_checked_in_supervisors_words() -> None:
-    host: Host = made_up_host()
-    assert flag_problem("loglevel", "foo", host) == "bad logging level name 'foo'"
-    assert flag_problem("umask", "022", host) is None
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("loglevel", "foo", "invalid value for -f 'foo': bad logging level name 'foo'"),
+        ("umask", "999", "invalid value for -f '999': 999 can not be converted to an octal type"),
+        ("directory", "/no/such", "invalid value for -f '/no/such': /no/such is not an existing directory"),
+    ],
+)
+@pytest.mark.parametrize("supervisors", [False, True])
+def test_a_flag_no_configuration_could_use_is_refused_in_supervisors_words(
+    name: str, text: str, said: str, supervisors: bool
+) -> None:
+    host: Host = msgspec.structs.replace(made_up_host(), overrides={name: text}, flags={name: "-f"})
+    with pytest.raises(ConfigRefused) as refusal:
+        check_flags(host, supervisors=supervisors)
+    assert refusal.value.supervisor_text == said
+    assert [line[:1] for line in refusal.value.more] == ["("]
+
+
+def test_a_flag_that_only_a_native_file_could_use_waits_for_the_file_unless_called_as_supervisor() -> None:
+    host = msgspec.structs.replace(made_up_host(), overrides={"logfile_maxbytes": "5M", "user": "ghost"})
+    check_flags(host, supervisors=False)
+    with pytest.raises(ConfigRefused, match="invalid value for --logfile_maxbytes '5M': invalid literal"):
+        check_flags(host, supervisors=True)
+    check_flags(msgspec.structs.replace(host, overrides={"umask": "022", "user": "ghost"}), supervisors=True)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from tests.world.pool_bench import FAIL, OK, UNKNOWN_LINE, A, B, Bench, C, event, spec
 from tmd.core.events import envelope
+from tmd.core.listener import ListenerState
 from tmd.core.notices import EventsDropped
 from tmd.core.pool import Deliver, Pool, Verdict, default_judge
 from tmd.wire.levels import Level
@@ -132,21 +133,58 @@ def test_what_strangers_do_is_ignored() -> None:
 def test_a_rejected_event_goes_first_and_only_later_tries_pause() -> None:
     bench = Bench(members=(A, B))
     bench.up(A)
-    bench.offer(2)
+    bench.offer()
     tries = []
     for _ in range(9):
         assert bench.given() == [(A, 0)]
         rejected_at = bench.now
         bench.say(FAIL + b"READY\n")
-        if bench.counts()[0] == 2:
+        if bench.counts()[0] == 1:
             bench.wait((bench.pool.next_due or 0) - bench.now)
         tries.append(round(bench.now - rejected_at, 3))
     assert tries == [0, 0.05, 0.1, 0.2, 0.4, 0.8, 1, 1, 1]
     assert bench.log() == ["mail_0: event was rejected"] * 9
     assert bench.given() == [(A, 0)]
+    bench.offer()
     bench.say(OK + b"READY\n")
     assert bench.given() == [(A, 1)]
     assert bench.counts() == (0, 1, 9, 0, 0)
+
+
+def test_an_event_in_its_pause_is_stepped_over_and_takes_its_place_after_it() -> None:
+    bench = Bench()
+    bench.up(A)
+    bench.offer(3)
+    bench.say(FAIL + b"READY\n")
+    assert bench.given() == [(A, 0), (A, 0)]
+    bench.say(FAIL + b"READY\n")
+    assert bench.given() == [(A, 1)]
+    bench.wait(0.05)
+    assert bench.given() == []
+    bench.say(OK + b"READY\n")
+    assert bench.given() == [(A, 0)]
+    bench.say(OK + b"READY\n")
+    assert bench.given() == [(A, 2)]
+
+
+def test_a_rejected_event_goes_to_another_that_is_ready() -> None:
+    bench = Bench(members=(A, B, C))
+    bench.up(A, B, C)
+    bench.offer()
+    for id_ in (A, B, C, A, B):
+        assert bench.given() == [(id_, 0)]
+        bench.say(FAIL + b"READY\n", id_)
+        bench.wait(2)
+    assert bench.given() == [(C, 0)]
+
+
+def test_a_rejected_event_waits_for_nobody_who_is_busy() -> None:
+    bench = Bench(members=(A, B))
+    bench.up(A, B)
+    bench.offer(2)
+    assert bench.given() == [(A, 0), (B, 1)]
+    bench.say(FAIL + b"READY\n")
+    assert bench.given() == [(A, 0)]
 
 
 def test_two_rejected_events_keep_their_order() -> None:
@@ -176,6 +214,18 @@ def test_a_result_that_cannot_be_judged() -> None:
     assert bench.counts() == (0, 1, 5, 0, 0)
 
 
+def test_an_event_that_can_never_be_judged_is_dropped_in_the_end() -> None:
+    bench = Bench()
+    bench.up(A)
+    bench.offer()
+    for _ in range(7):
+        assert bench.counts()[4] == 0
+        bench.say(b"RESULT 5\nraiseREADY\n")
+        bench.wait(10)
+    assert bench.counts() == (0, 0, 7, 0, 1)
+    assert "pool mail discarding event 0 (REMOTE_COMMUNICATION): listeners failed 7 times over it" in bench.log()
+
+
 def test_a_bad_result_line_rejects_and_says_so() -> None:
     bench = Bench()
     bench.up(A)
@@ -203,16 +253,25 @@ def test_a_bad_result_line_that_is_not_text() -> None:
     assert bench.log()[0] == "mail_0: bad result line: 'Undecodable: b'RESULT\\xff''"
 
 
+def test_control_characters_of_a_listener_do_not_reach_the_log() -> None:
+    bench = Bench()
+    bench.up(A)
+    bench.offer()
+    bench.say(b"RESULT \x002\x1b[31m\r \xc2\x85 h\xc3\xb8y\n")
+    assert bench.log()[0] == "mail_0: bad result line: 'RESULT \\x002\\x1b[31m\\r \\x85 høy'"
+
+
 def test_an_event_over_which_listeners_always_break_the_protocol_is_dropped() -> None:
     bench = Bench()
     bench.up(A)
-    bench.offer(2)
+    bench.offer()
     for _ in range(3):
+        assert bench.given() == [(A, 0)]
         bench.say(b"oops\nRESULT 2\nOKREADY\n")
-        bench.wait(2)
-    assert bench.given() == [(A, 0)] * 3 + [(A, 1)]
+        bench.wait(30)
+    assert bench.given() == []
     assert bench.log()[-1] == ("pool mail discarding event 0 (REMOTE_COMMUNICATION): listeners failed 3 times over it")
-    assert bench.told() == [EventsDropped("mail", 1, "listeners failed 3 times over an event")]
+    assert bench.told() == [EventsDropped("mail", 1, "every listener failed over an event")]
     assert bench.counts() == (0, 0, 3, 0, 1)
 
 
@@ -239,20 +298,49 @@ def test_new_settings_leave_alone_who_stays() -> None:
     assert bench.pool.takes("TICK_5")
     assert not bench.pool.takes("REMOTE_COMMUNICATION")
     bench.wait(0)
-    assert bench.counts() == (3, 0, 0, 0, 2)
+    assert bench.counts() == (3, 0, 0, 0, 1)
     bench.say(OK + b"READY\n", B)
     bench.up(C, A)
     assert bench.given() == [(B, 3), (C, 4)]
     assert [one.id for one in bench.pool.view(bench.now).listeners] == [B, C]
 
 
-def test_an_event_of_a_former_member_goes_to_who_is_free() -> None:
+def test_an_event_that_a_former_member_did_not_answer_goes_to_who_is_free() -> None:
     bench = Bench(members=(A, B))
     bench.up(A, B)
     bench.offer()
     bench.take(bench.pool.respec(spec(), (B,)))
     bench.wait(0)
-    assert bench.given() == [(A, 0), (B, 0)]
+    assert bench.given() == [(A, 0)]
+    assert len(bench.pool.unheard()) == 1
+    bench.ended(A)
+    assert bench.given() == [(B, 0)]
+    assert bench.counts() == (0, 0, 0, 1, 0)
+
+
+def test_the_answer_of_a_former_member_counts_and_it_is_given_nothing_more() -> None:
+    bench = Bench(members=(A, B))
+    bench.up(A)
+    bench.offer(2)
+    bench.take(bench.pool.respec(spec(), (B,)))
+    bench.wait(400)
+    bench.say(OK + b"READY\n")
+    bench.ended(A)
+    bench.up(B)
+    assert bench.given() == [(A, 0), (B, 1)]
+    assert bench.counts() == (0, 1, 0, 0, 0)
+    assert bench.restarts() == []
+
+
+def test_a_member_that_is_back_before_it_has_answered_is_the_same() -> None:
+    bench = Bench()
+    bench.up(A)
+    bench.offer(2)
+    bench.take(bench.pool.respec(spec(), ()))
+    bench.take(bench.pool.respec(spec(), (A,)))
+    bench.say(OK + b"READY\n")
+    assert bench.given() == [(A, 0)]
+    assert bench.counts() == (1, 1, 0, 0, 0)
 
 
 def test_a_new_judge() -> None:
@@ -276,13 +364,55 @@ def test_what_there_is_to_see() -> None:
     bench.now += 2
     bench.up(B)
     bench.offer()
+    bench.take(bench.pool.flushed(B, bench.now))
     bench.now += 3
     facts = bench.pool.view(bench.now).listeners
     assert [(one.state, one.for_s) for one in facts] == [("ACKNOWLEDGED", 5.0), ("BUSY", 3.0)]
+    assert [one.note for one in facts] == ["is not RUNNING", ""]
     bench.ended(B)
     bench.now += 1
     assert bench.pool.view(bench.now).listeners[1].state == "-"
     assert bench.pool.view(bench.now).listeners[1].for_s == 1.0
+
+
+def test_why_a_listener_that_is_ready_is_given_nothing_is_to_be_seen() -> None:
+    bench = Bench(spec(ackwaitsecs=5))
+
+    def seen() -> tuple[str, str]:
+        (facts,) = bench.pool.view(bench.now).listeners
+        return facts.state, facts.note
+
+    bench.up(A)
+    assert seen() == ("READY", "")
+    bench.offer()
+    bench.say(OK + b"READY\n", flushed=False)
+    assert seen() == ("READY", "has not read its stdin")
+    bench.take(bench.pool.refused(A, bench.now))
+    assert seen() == ("READY", "has closed its stdin")
+    bench.offer()
+    bench.wait(6)
+    assert seen() == ("READY", "is being restarted")
+    bench.up(A)
+    bench.take(bench.pool.hung_up(A, bench.now))
+    assert seen() == ("READY", "has closed its stdout")
+
+
+def test_what_came_of_the_oldest_event_is_to_be_seen() -> None:
+    bench = Bench()
+    bench.up(A)
+    bench.offer(2)
+    assert bench.pool.view(bench.now).note == ""
+    bench.say(FAIL + b"READY\n")
+    bench.say(FAIL + b"READY\n")
+    assert bench.pool.view(bench.now).note == "event 0 (REMOTE_COMMUNICATION): rejected 2 times, next try in 0.1 s"
+
+
+def test_the_state_of_a_process() -> None:
+    bench = Bench()
+    assert bench.pool.state_of(A) is None
+    assert bench.pool.state_of(B) is None
+    bench.up(A)
+    assert bench.pool.state_of(A) is ListenerState.READY
 
 
 def test_new_settings_are_settled_by_due_whatever_happens_before() -> None:

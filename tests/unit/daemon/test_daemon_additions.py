@@ -54,9 +54,33 @@ def test_what_is_removed_is_forgotten(additions: Additions) -> None:
     additions.remove(ProcessId("made", "m"))
     assert ProcessId("g", "a") not in additions
     assert names(additions.merged(settings())) == {"g": ["b", "c"]}
-    additions.forget_group("g")
-    additions.forget_group("unknown")
-    assert names(additions.merged(settings())) == {}
+
+
+def test_what_a_group_took_with_it_comes_back_with_it(additions: Additions) -> None:
+    file = settings(group("g", "x"))
+    additions.set_aside("g")
+    additions.set_aside("unknown")
+    assert names(additions.merged(file)) == {"made": ["m"], "g": ["x"]}
+    assert ProcessId("g", "a") not in additions
+    additions.put_back("g")
+    additions.put_back("unknown")
+    assert names(additions.merged(file)) == {"made": ["m"], "g": ["x", "a", "b", "c"]}
+    additions.set_aside("g")
+    additions.forget_aside()
+    additions.put_back("g")
+    assert names(additions.merged(file)) == {"made": ["m"], "g": ["x"]}
+
+
+def test_a_group_that_begins_anew_does_not_get_back_what_an_earlier_one_took_with_it(additions: Additions) -> None:
+    additions.set_aside("g")
+    additions.add(group("g"), [spec("a")])
+    additions.set_aside("g")
+    additions.put_back("g")
+    assert names(additions.merged(settings())) == {"made": ["m"], "g": ["a"]}
+    additions.set_aside("made")
+    additions.add(group("made"), [spec("n", "made")])
+    additions.put_back("made")
+    assert names(additions.merged(settings())) == {"made": ["n"], "g": ["a"]}
 
 
 def test_the_file_wins(additions: Additions) -> None:

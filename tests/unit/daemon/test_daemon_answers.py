@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tmd.daemon.answers import CHUNK_BYTES, NONSENSE_BYTES, PAUSE_S, Answers
+from tmd.daemon.answers import CHUNK_BYTES, HANG_UP_S, NONSENSE_BYTES, PAUSE_S, Answers
 from tmd.posix.loop import Loop
 from tmd.posix.pipes import output_pipe
 
@@ -26,13 +26,17 @@ class Mouth:
         self.until: Callable[[], bool] = lambda: bool(self.heard)
         self.reader, self.writer = output_pipe()
         os.set_blocking(self.writer, False)
-        self.answers = Answers(loop, self.reader, self.said)
+        self.hang_ups = 0
+        self.answers = Answers(loop, self.reader, self.said, self.hung_up)
 
     def said(self, data: bytes) -> bool:
         self.heard.append(data)
         if self.until():
             self.loop.stop()
         return self.sensible
+
+    def hung_up(self) -> None:
+        self.hang_ups += 1
 
     def fill(self) -> bool:
         """Write until it is full; return False."""
@@ -148,5 +152,57 @@ def test_a_failure_of_the_one_who_hears_does_not_end_the_hearing(loop: Loop) -> 
     loop.run()
     assert mouth.heard == [b"one", b"two"]
     assert len(errors) == 1
+    mouth.answers.close()
+    os.close(mouth.writer)
+
+
+def test_a_closed_stdout_is_told_of_a_moment_later_if_nobody_ended(loop: Loop) -> None:
+    mouth = Mouth(loop)
+    os.write(mouth.writer, b"last")
+    os.close(mouth.writer)
+    loop.run()
+    assert (mouth.heard, mouth.hang_ups) == ([b"last"], 0)
+    loop.call_later(HANG_UP_S + 0.1, loop.stop)
+    loop.run()
+    assert mouth.hang_ups == 1
+
+
+def test_a_closed_stdout_of_who_has_ended_is_not_told_of(loop: Loop) -> None:
+    mouth = Mouth(loop)
+    os.close(mouth.writer)
+    loop.call_later(0.05, loop.stop)
+    loop.run()
+    assert mouth.answers.finish() is None
+    loop.call_later(HANG_UP_S + 0.1, loop.stop)
+    loop.run()
+    assert mouth.hang_ups == 0
+
+
+def test_what_lies_there_can_be_read_at_once_and_reading_goes_on(loop: Loop) -> None:
+    mouth = Mouth(loop)
+    mouth.until = lambda: len(mouth.heard) == 2
+    mouth.answers.read_now()
+    assert mouth.heard == []
+    os.write(mouth.writer, b"one")
+    mouth.answers.read_now()
+    assert mouth.heard == [b"one"]
+    os.write(mouth.writer, b"two")
+    loop.run()
+    assert mouth.heard == [b"one", b"two"]
+    mouth.answers.close()
+    mouth.answers.read_now()
+    os.close(mouth.writer)
+
+
+def test_what_lies_there_can_be_read_while_its_reading_is_awaited(loop: Loop) -> None:
+    mouth = Mouth(loop, sensible=False)
+    os.write(mouth.writer, b"what?")
+    loop.run()
+    os.write(mouth.writer, b"READY")
+    mouth.answers.read_now()
+    assert mouth.heard == [b"what?", b"READY"]
+    loop.call_later(3 * PAUSE_S, loop.stop)
+    loop.run()
+    assert len(mouth.heard) == 2
     mouth.answers.close()
     os.close(mouth.writer)

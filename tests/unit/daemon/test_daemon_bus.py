@@ -1,14 +1,16 @@
 """Notices on the bus, the ledger that hears them, and the log line."""
 
 import time
+from typing import Any
 
 import pytest
 
 from tmd.core import notices as n
 from tmd.core.inputs import ExitStatus
-from tmd.daemon.bus import Bus, Told
+from tmd.daemon.bus import MAX_CROWD, MAX_ECHOES, Bus, Told, emitted
 from tmd.daemon.ledger import Ledger
 from tmd.daemon.mainlog import MainLog
+from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 from tmd.wire.states import ProcessState
@@ -31,6 +33,19 @@ def bus(reports: Reports) -> Bus:
     return Bus(lambda: 5.0, lambda: 1000.0, reports)
 
 
+def test_an_event_of_an_extensions_own() -> None:
+    assert emitted("Rolled_Out", "a b: c\n") == n.EventEmitted("ROLLED_OUT", "a b: c\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "payload"), [("a b", ""), ("a:b", ""), ("a\nb", ""), ("", ""), ("\ud800", ""), (7, ""), ("a", b"bytes")]
+)
+def test_an_event_that_cannot_travel_to_a_listener_is_refused(name: Any, payload: Any) -> None:
+    with pytest.raises(RpcFault, match="INCORRECT_PARAMETERS: cannot emit event") as refused:
+        emitted(name, payload)
+    assert refused.value.code is Fault.INCORRECT_PARAMETERS
+
+
 def test_notices_are_numbered_and_stamped(bus: Bus) -> None:
     heard: list[Told] = []
     bus.subscribe(heard.append)
@@ -48,9 +63,12 @@ def test_who_leaves_hears_no_more(bus: Bus) -> None:
     assert heard == []
 
 
-def test_a_failing_subscriber_is_reported_and_the_others_hear(bus: Bus, reports: Reports) -> None:
+@pytest.mark.parametrize(
+    "error", [ValueError("broken reader"), SystemExit("broken reader"), GeneratorExit("broken reader")]
+)
+def test_a_failing_subscriber_is_reported_and_the_others_hear(bus: Bus, reports: Reports, error: BaseException) -> None:
     def bad(_: Told) -> None:
-        raise ValueError("broken reader")
+        raise error
 
     heard: list[Told] = []
     bus.subscribe(bad)
@@ -73,6 +91,41 @@ def test_all_hear_in_the_same_order_even_when_a_reader_publishes(bus: Bus) -> No
     bus.subscribe(lambda told: second.append(told.serial))
     bus.publish(n.GroupAdded("a"))
     assert first == second == [1, 2]
+
+
+def test_an_endless_echo_ends_and_is_told_once(bus: Bus, reports: Reports) -> None:
+    taken: list[bool] = []
+    bus.subscribe(lambda _: taken.append(bus.offer(n.EventEmitted("ECHO", ""))))
+    for times in (1, 2):
+        bus.publish(n.GroupAdded("a"))
+        assert taken == ([True] * MAX_ECHOES + [False]) * times
+        assert len(reports) == times
+        assert "without an end" in reports[-1]
+    assert bus.serial == 2 * (MAX_ECHOES + 1), "what was dropped leaves no hole"
+
+
+def test_echoes_that_multiply_end_too(bus: Bus, reports: Reports) -> None:
+    taken: list[bool] = []
+
+    def twice(_: Told) -> None:
+        taken.append(bus.offer(n.EventEmitted("A", "")))
+        taken.append(bus.offer(n.RemoteCommunicated("B", "")))
+
+    bus.subscribe(twice)
+    assert bus.offer(n.EventEmitted("X", ""))
+    assert taken.count(True) == MAX_CROWD
+    assert len(reports) == 1
+
+
+def test_the_daemons_own_notices_are_never_dropped(bus: Bus, reports: Reports) -> None:
+    def add(told: Told) -> None:
+        if told.serial <= MAX_ECHOES + MAX_CROWD:
+            bus.publish(n.GroupAdded(str(told.serial)))
+
+    bus.subscribe(add)
+    bus.publish(n.GroupAdded("a"))
+    assert bus.serial == MAX_ECHOES + MAX_CROWD + 1
+    assert reports == []
 
 
 def told(wall: float, notice: n.Notice) -> Told:

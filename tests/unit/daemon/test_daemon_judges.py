@@ -22,6 +22,10 @@ class Later(RejectEvent):
     pass
 
 
+class Own(BaseException):
+    pass
+
+
 @pytest.fixture
 def seen() -> Iterator[list[tuple[HandedEvent, bytes]]]:
     """Make handlers importable as `handlers_of_a_test`; return what the good one was called with."""
@@ -43,6 +47,9 @@ def seen() -> Iterator[list[tuple[HandedEvent, bytes]]]:
         later=raising(Later()),
         fail=raising(KeyError("what")),
         leave=raising(SystemExit(3)),
+        interrupt=raising(KeyboardInterrupt()),
+        generator=raising(GeneratorExit()),
+        own=raising(Own("mine")),
     )
     sys.modules[module.__name__] = module
     yield calls
@@ -51,14 +58,14 @@ def seen() -> Iterator[list[tuple[HandedEvent, bytes]]]:
 
 def judge(name: str, event: Event = EVENT, result: bytes = b"OK") -> tuple[Verdict, list[str]]:
     said: list[str] = []
-    return find_judge(f"handlers_of_a_test:{name}", said.append)(event, result), said
+    return find_judge(f"handlers_of_a_test:{name}", said.append, lambda: 0.0)(event, result), said
 
 
 @pytest.mark.parametrize(
     ("result", "verdict"), [(b"OK", Verdict.ACCEPTED), (b"OK\n", Verdict.REJECTED), (b"", Verdict.REJECTED)]
 )
 def test_the_built_in_one_wants_ok_and_nothing_else(result: bytes, verdict: Verdict) -> None:
-    assert find_judge(DEFAULT_RESULT_HANDLER, pytest.fail)(EVENT, result) is verdict
+    assert find_judge(DEFAULT_RESULT_HANDLER, pytest.fail, lambda: 0.0)(EVENT, result) is verdict
 
 
 def test_a_handler_sees_the_event_and_the_result(seen: list[tuple[HandedEvent, bytes]]) -> None:
@@ -73,7 +80,16 @@ def test_an_exception_of_the_name_rejects(name: str) -> None:
     assert judge(name) == (Verdict.REJECTED, [])
 
 
-@pytest.mark.parametrize(("name", "word"), [("fail", "KeyError: 'what'"), ("leave", "SystemExit: 3")])
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("fail", "KeyError: 'what'"),
+        ("leave", "SystemExit: 3"),
+        ("interrupt", "KeyboardInterrupt"),
+        ("generator", "GeneratorExit"),
+        ("own", "Own: mine"),
+    ],
+)
 @pytest.mark.usefixtures("seen")
 def test_any_other_exception_is_a_failure_that_is_told_with_its_traceback(name: str, word: str) -> None:
     verdict, (said,) = judge(name)
@@ -85,7 +101,22 @@ def test_any_other_exception_is_a_failure_that_is_told_with_its_traceback(name: 
 @pytest.mark.usefixtures("seen")
 def test_a_handler_that_is_not_there_leaves_the_built_in_one() -> None:
     said: list[str] = []
-    found = find_judge("handlers_of_a_test:nothing", said.append)
+    found = find_judge("handlers_of_a_test:nothing", said.append, lambda: 0.0)
     assert found(EVENT, b"OK") is Verdict.ACCEPTED
     assert len(said) == 1
     assert "cannot use a result handler" in said[0]
+
+
+@pytest.mark.usefixtures("seen")
+def test_a_handler_that_always_fails_leaves_one_traceback_a_minute() -> None:
+    said: list[str] = []
+    now = 0.0
+    found = find_judge("handlers_of_a_test:fail", said.append, lambda: now)
+    for second in range(61):
+        now = float(second)
+        assert found(EVENT, b"OK") is Verdict.ERROR
+    first, again = said
+    assert first.startswith("result handler 'handlers_of_a_test:fail' failed:\nTraceback")
+    assert again.startswith(
+        "result handler 'handlers_of_a_test:fail' failed (60 times since this was last told):\nTraceback"
+    )

@@ -1,6 +1,10 @@
 """Listeners between a bus, a loop and pipes, without a daemon around them."""
 
+import fcntl
 import os
+import struct
+import termios
+import time
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -8,8 +12,10 @@ import pytest
 
 from tmd.config.settings import GroupSpec, PoolSpec, ProcessSpec
 from tmd.core import notices as n
+from tmd.core.inputs import ExitStatus
+from tmd.daemon.answers import HANG_UP_S
 from tmd.daemon.bus import Told
-from tmd.daemon.listeners import LAST_EVENTS_S, Listeners
+from tmd.daemon.listeners import LAST_EVENTS_S, OVERSLEPT_S, Listeners
 from tmd.daemon.mainlog import MainLog
 from tmd.posix.drain import Drain, LogTarget
 from tmd.posix.loop import Loop
@@ -93,8 +99,16 @@ class House:
         self.hear(n.ProcessRunning(EAR, ProcessState.STARTING, 1))
 
     def say(self, text: str) -> None:
+        """Write to the listener's stdout, until the daemon has read it."""
         os.write(self.child_out, text.encode())
-        self.pass_time(0.01)
+        give_up_at = time.monotonic() + 20
+        while self.unread():
+            assert time.monotonic() < give_up_at
+            self.pass_time(0.01)
+
+    def unread(self) -> int:
+        (count,) = struct.unpack("i", fcntl.ioctl(self.child_out, termios.FIONREAD, b"\0\0\0\0"))
+        return int(count)
 
     def note(self, text: str) -> None:
         self.hear(n.RemoteCommunicated("note", text))
@@ -105,6 +119,11 @@ class House:
             return os.read(self.child_in, 1 << 20).decode().splitlines()
         except BlockingIOError:
             return []
+
+    def sleep(self, seconds: float) -> None:
+        """Stand still, as under SIGSTOP."""
+        self.loop.call_soon(lambda: time.sleep(seconds))
+        self.pass_time(0.01)
 
     def pass_time(self, seconds: float) -> None:
         self.loop.call_later(seconds, self.loop.stop)
@@ -207,6 +226,29 @@ def test_at_the_end_of_the_daemon_nobody_waits_for_who_hangs_for_long(house: Hou
     assert stopped == ["gone"]
 
 
+def test_at_the_end_of_the_daemon_nobody_is_restarted(house: House) -> None:
+    house.add(ackwaitsecs=0.1)
+    house.begin()
+    house.say("READY\n")
+    house.note("one")
+    house.hear(n.DaemonStopping())
+    house.listeners.let_go(EAR, lambda: None)
+    house.pass_time(0.5)
+    assert (house.restarted, house.log) == ([], [])
+
+
+def test_at_the_end_of_the_daemon_who_can_take_nothing_goes_at_once(house: House) -> None:
+    house.add()
+    house.begin()
+    house.stdins.pop(EAR).close()
+    house.say("READY\n")
+    house.note("one")
+    house.hear(n.DaemonStopping())
+    stopped: list[str] = []
+    house.listeners.let_go(EAR, lambda: stopped.append("gone"))
+    assert stopped == ["gone"]
+
+
 def test_at_the_end_of_the_daemon_a_second_request_is_not_held_up(house: House) -> None:
     house.add()
     house.begin()
@@ -242,6 +284,61 @@ def test_whoever_hangs_is_restarted_and_that_is_told(house: House) -> None:
     house.pass_time(0.2)
     assert house.restarted == [EAR]
     assert [type(notice) for notice in house.published] == [n.ListenerStuck]
+
+
+def test_before_a_listener_counts_as_stuck_what_lies_in_its_pipe_is_heard(house: House) -> None:
+    house.add(ackwaitsecs=0.2)
+    house.begin()
+    house.say("READY\n")
+    house.note("one")
+    house.loop.call_soon(lambda: os.write(house.child_out, b"RESULT 2\nOKREADY\n"))
+    house.sleep(0.5)
+    assert house.restarted == []
+    assert house.listeners.views()[0].delivered == 1
+
+
+def test_a_daemon_that_slept_gives_listeners_their_time_anew(house: House) -> None:
+    house.add(ackwaitsecs=0.2)
+    house.begin()
+    house.say("READY\n")
+    house.note("one")
+    house.sleep(0.3 + OVERSLEPT_S)
+    house.pass_time(0.1)
+    assert house.restarted == []
+    house.pass_time(0.2)
+    assert house.restarted == [EAR]
+
+
+def test_a_listener_that_closes_its_stdout_is_told_of_and_restarted(house: House) -> None:
+    house.add()
+    house.begin()
+    house.say("READY\n")
+    house.note("one")
+    house.fds.remove(house.child_out)
+    os.close(house.child_out)
+    house.pass_time(HANG_UP_S + 0.1)
+    assert house.log == ["ear: closed its stdout and can answer no more, event 0 (REMOTE_COMMUNICATION) is given again"]
+    view = house.listeners.views()[0]
+    assert (view.waiting, view.listeners[0].note) == (1, "has closed its stdout")
+    assert "listeners failed once over it" in view.note
+    house.pass_time(1.1)
+    assert house.restarted == [EAR]
+
+
+def test_the_answer_of_a_member_that_leaves_counts(house: House) -> None:
+    house.add()
+    house.begin()
+    house.say("READY\n")
+    house.note("one")
+    house.groups["ear"] = GroupSpec(name="ear", kind="eventlistener", pool=house.groups["ear"].pool)
+    house.hear(n.GroupChanged("ear"))
+    house.hear(n.ProcessStopping(EAR, ProcessState.RUNNING, 1))
+    os.write(house.child_out, b"RESULT 2\nOK")
+    left = house.listeners.ended(EAR)
+    assert left is not None, "the test holds the other end"
+    os.close(left)
+    view = house.listeners.views()[0]
+    assert (view.delivered, view.waiting) == (1, 0)
 
 
 def test_a_closed_stdin_brings_the_event_back(house: House) -> None:
@@ -307,6 +404,40 @@ def test_a_pool_that_is_removed_says_what_it_discards_and_still_counts_it(house:
     house.add()
     house.note("three")
     assert house.listeners.views()[0].waiting == 1
+
+
+def test_a_pool_that_is_removed_does_not_count_what_was_about_itself(house: House) -> None:
+    house.add(events=("EVENT",))
+    house.begin()
+    house.say("READY\n")
+    house.hear(n.ProcessStopping(EAR, ProcessState.RUNNING, 1))
+    house.hear(n.ProcessStopped(EAR, ProcessState.STOPPING, 1, ExitStatus(0)))
+    house.remove()
+    assert house.log == []
+    assert house.listeners.dropped == 0
+
+
+def test_a_pool_that_is_removed_counts_what_is_in_somebodys_hands(house: House) -> None:
+    house.add(events=("EVENT",))
+    house.begin()
+    house.say("READY\n")
+    house.say("RESULT 2\nOKREADY\n" * 2)
+    house.note("one")
+    house.hear(n.ProcessStopping(ProcessId("web", "web"), ProcessState.RUNNING, 1))
+    assert house.listeners.views()[0].listeners[0].state == "BUSY"
+    house.remove()
+    assert house.log[-1] == "pool ear was removed, discarding 2 events"
+
+
+def test_events_that_are_lost_at_the_end_are_counted_in_the_log() -> None:
+    house = House()
+    house.add(events=("EVENT",))
+    house.add("other")
+    house.hear(n.ProcessStopped(EAR, ProcessState.STOPPING, 1, ExitStatus(0)))
+    house.hear(n.ProcessStopped(ProcessId("other", "other"), ProcessState.STOPPING, 1, ExitStatus(0)))
+    house.hear(n.ProcessStopped(ProcessId("web", "web"), ProcessState.STOPPING, 1, ExitStatus(0)))
+    house.close()
+    assert house.log == ["pool ear ends, discarding 1 events that no listener has accepted"]
 
 
 def test_new_settings_keep_what_waits(house: House) -> None:

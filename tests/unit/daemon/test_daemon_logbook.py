@@ -109,6 +109,14 @@ def test_the_sweep_takes_our_own_leftovers_only(tmp_path: Path, name: str, goes:
     assert (tmp_path / name).exists() is not goes
 
 
+def test_a_leftover_that_stays_is_told_with_its_directory(tmp_path: Path) -> None:
+    leftover = tmp_path / "p-stdout---sup.1-abcdefgh.log"
+    leftover.mkdir()
+    report: list[str] = []
+    book(tmp_path, Dialect.SUPERVISOR, report).sweep()
+    assert [line.partition(": ")[0] for line in report] == [f"cannot remove old log '{leftover}'"]
+
+
 def test_no_sweep_in_the_native_dialect(tmp_path: Path) -> None:
     (tmp_path / "p-stdout---sup.1-abcdefgh.log").touch()
     book(tmp_path, Dialect.NATIVE).sweep()

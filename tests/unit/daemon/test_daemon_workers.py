@@ -44,7 +44,12 @@ def test_the_value_comes_back_on_the_loop(workers: Workers, posted: Posted) -> N
     assert outcome(operation, posted).value == "tmd-worker"
 
 
-def fail_with(error: Exception) -> Callable[[], object]:
+class Mute(BaseException):
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+def fail_with(error: BaseException) -> Callable[[], object]:
     def work() -> object:
         raise error
 
@@ -57,12 +62,19 @@ def fail_with(error: Exception) -> Callable[[], object]:
         (RpcFault(Fault.NO_FILE, "x"), "NO_FILE: x"),
         (FileNotFoundError(2, "No such file"), "FAILED: [Errno 2] No such file"),
         (ValueError("odd"), "FAILED: ValueError: odd"),
+        (SystemExit(3), "FAILED: SystemExit: 3"),
+        (KeyboardInterrupt(), "FAILED: KeyboardInterrupt"),
+        (Mute(), "FAILED: Mute: (it cannot say what)"),
     ],
 )
-def test_failures_become_faults(workers: Workers, posted: Posted, error: Exception, text: str) -> None:
-    operation = outcome(workers.run(fail_with(error)), posted)
-    assert operation.fault is not None
-    assert operation.fault.text == text
+def test_failures_become_faults_and_cost_no_thread(
+    workers: Workers, posted: Posted, error: BaseException, text: str
+) -> None:
+    for _ in range(4):  # more often than there are threads
+        operation = outcome(workers.run(fail_with(error)), posted)
+        assert operation.fault is not None
+        assert operation.fault.text == text
+    assert outcome(workers.run(lambda: 1), posted).value == 1
 
 
 def test_threads_are_bounded_and_everything_is_done(workers: Workers, posted: Posted) -> None:

@@ -207,8 +207,9 @@ class FakeDaemon:
         self.specs[id.group] = msgspec.structs.replace(group, processes=tuple(left))
         del self.table[id]
 
-    def emit(self, name: str, payload: str) -> None:
+    def emit(self, name: str, payload: str) -> bool:
         self.asked.append(("emit", name, payload))
+        return True
 
     def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
         self.subscribers.append(callback)

@@ -71,6 +71,12 @@ class Echo:
             "type": TypeError("inside"),
             "value": ValueError("broken"),
             "codeless": RPCError("many", "x"),
+            "unnamed": RpcFault(77, "x"),
+            "unmade": Unmade(),
+            "exit": SystemExit(0),
+            "interrupt": KeyboardInterrupt(),
+            "generator": GeneratorExit(),
+            "mute": Mute(),
         }[how]
 
     def later(self, times: int, end: Any = True) -> Any:
@@ -82,6 +88,8 @@ class Echo:
                 raise RPCError(230, "late")
             if end == "error":
                 raise TypeError("late")
+            if end == "exit":
+                raise SystemExit("late")
             return end
 
         result.delay = 0.005  # type: ignore[attr-defined]
@@ -106,6 +114,16 @@ class RPCError(Exception):
 
     def __init__(self, code: Any, text: str) -> None:
         self.code, self.text = code, text
+
+
+class Unmade(RpcFault):
+    def __init__(self) -> None:
+        self.reason = "our constructor was never called"
+
+
+class Mute(BaseException):
+    def __str__(self) -> str:
+        raise SystemExit("no text")
 
 
 class LibraryFault(Exception):
@@ -135,8 +153,26 @@ def leave(supervisord: Any, **options: str) -> Any:
     raise SystemExit(3)
 
 
+def interrupt(supervisord: Any, **options: str) -> Any:
+    raise KeyboardInterrupt
+
+
 def nothing(supervisord: Any, **options: str) -> None:
     return None
+
+
+def end(supervisord: Any, method: str) -> Any:
+    supervisord.call(method)
+
+
+class _Unlisted(type):
+    def __dir__(cls) -> list[str]:
+        raise SystemExit("not to be looked at")
+
+
+class Unlisted(metaclass=_Unlisted):
+    def __init__(self, supervisord: Any) -> None:
+        self.supervisord = supervisord
 
 
 not_callable = 42

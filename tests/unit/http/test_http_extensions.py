@@ -82,8 +82,9 @@ def test_a_factory_gets_the_daemon_and_the_options_as_text(load: Loader) -> None
         (extension(factory=f"{HERE}:leave"), f"'{HERE}:leave' raised SystemExit: 3"),
         (extension(factory=f"{HERE}:Echo", **{"not a word": "1"}), ""),
         (extension(factory=f"{HERE}:Additional", extra="1"), f"'{HERE}:Additional' raised TypeError: "),
-        (extension(factory=f"{HERE}:not_callable"), f"'{HERE}:not_callable' cannot be called: it is a int"),
-        (extension(factory=f"{HERE}:nothing"), f"'{HERE}:nothing' returned nothing"),
+        (extension(factory=f"{HERE}:not_callable"), f"'{HERE}:not_callable' cannot be called (its type is int)"),
+        (extension(factory=f"{HERE}:interrupt"), f"'{HERE}:interrupt' raised KeyboardInterrupt"),
+        (extension(factory=f"{HERE}:Unlisted"), "its methods cannot be listed: SystemExit: not to be looked at"),
         (extension(factory=f"{HERE}:nobody"), f"cannot resolve '{HERE}:nobody': AttributeError: "),
         (extension(factory="no.such.module:x"), "cannot resolve 'no.such.module:x': ModuleNotFoundError: "),
         (extension("system"), "'system.' begins the names of our own methods"),
@@ -98,6 +99,26 @@ def test_what_cannot_be_loaded_is_refused_in_one_line(load: Loader, spec: Extens
         load(spec)
     assert str(refused.value).startswith(f"cannot load [rpcinterface:{spec.name}]: {reason}")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("method", ["supervisor.restart", "supervisor.shutdown", "taskmaster.reload"])
+def test_a_factory_cannot_end_the_daemon_that_makes_it(load: Loader, method: str) -> None:
+    with pytest.raises(StartRefused) as refused:
+        load(extension(factory=f"{HERE}:end", method=method))
+    assert f"FAILED: cannot call {method} while extensions are being made" in str(refused.value)
+    assert load.daemon.asked == []
+    load(extension())
+    plugins.MADE[-1].supervisord.call(method)
+    assert load.daemon.asked[0][0] == method.partition(".")[2]
+
+
+def test_a_factory_that_returns_none_makes_an_extension_without_methods(load: Loader) -> None:
+    ask = load(extension(factory=f"{HERE}:nothing"))
+    assert not [name for name in ask("system.listMethods") if name.startswith("x.")]
+    assert load.daemon.logged == [
+        ("WARN", f"[rpcinterface:x] has no methods: '{HERE}:nothing' returned None"),
+        ("INFO", "RPC interface 'x' initialized"),
+    ]
 
 
 def test_the_traceback_of_a_failed_factory_is_in_the_log(load: Loader) -> None:
@@ -242,6 +263,8 @@ def test_arguments_arrive_as_they_were_sent(serving: Serving) -> None:
         ("theirs", "230 NOT_IN_WHITELIST: x"),
         ("library", "7 seven"),
         ("type", "2 INCORRECT_PARAMETERS"),
+        ("unnamed", "77 UNKNOWN: x"),
+        ("unmade", "30 FAILED: Unmade was raised without code and text"),
     ],
 )
 def test_faults_reach_the_caller(load: Loader, how: str, fault: str) -> None:
@@ -255,11 +278,12 @@ def test_wrong_arguments_are_a_fault_and_leave_a_trace(load: Loader) -> None:
     assert "TypeError" in load.daemon.traces[-1]
 
 
-@pytest.mark.parametrize("how", ["value", "codeless"])
+@pytest.mark.parametrize("how", ["value", "codeless", "exit", "interrupt", "generator", "mute"])
 def test_any_other_exception_is_http_500_with_a_traceback(serving: Serving, how: str) -> None:
-    with loaded(serving, extension()):
+    with loaded(serving, extension()), serving.proxy() as proxy:
         status, _ = serving.post(xmlrpc.client.dumps((how,), "x.fail").encode())
-    assert status == 500
+        assert status == 500
+        assert proxy.x.undocumented("and all goes on") == "and all goes on"
     assert "Traceback" in serving.daemon.errors[0]
 
 
@@ -269,6 +293,9 @@ def test_multicall_takes_extensions_too(serving: Serving) -> None:
         {"methodName": "x.fail", "params": ["theirs"]},
         {"methodName": "x.fail", "params": ["value"]},
         {"methodName": "supervisor.getPID"},
+        {"methodName": "x.fail", "params": ["exit"]},
+        {"methodName": "x.fail", "params": ["mute"]},
+        {"methodName": "x.fail", "params": ["unmade"]},
     ]
     with loaded(serving, extension()), serving.proxy() as proxy:
         results = proxy.system.multicall(calls)
@@ -276,6 +303,9 @@ def test_multicall_takes_extensions_too(serving: Serving) -> None:
     assert results[1] == {"faultCode": 230, "faultString": "NOT_IN_WHITELIST: x"}
     assert results[2] == {"faultCode": 30, "faultString": "FAILED: <class 'ValueError'>:broken"}
     assert results[3] == 4242
+    assert results[4] == {"faultCode": 30, "faultString": "FAILED: <class 'SystemExit'>:0"}
+    assert results[5]["faultString"].endswith(".Mute'>:")
+    assert results[6]["faultCode"] == 30
 
 
 # --- results that come later ----------------------------------------------------------------------------------
@@ -309,8 +339,10 @@ def test_a_late_fault_is_a_fault_and_a_late_error_is_none(serving: Serving) -> N
             proxy.x.later(2, "fault")
         assert (fault.value.faultCode, fault.value.faultString) == (230, "late")
         # a TypeError is the caller's fault only while the call is made
-        assert serving.post(xmlrpc.client.dumps((2, "error"), "x.later").encode())[0] == 500
-    assert "late" in serving.daemon.errors[0]
+        for times, end in ((5, "error"), (8, "exit")):  # it counts on
+            assert serving.post(xmlrpc.client.dumps((times, end), "x.later").encode())[0] == 500
+    assert "TypeError: late" in serving.daemon.errors[0]
+    assert "SystemExit: late" in serving.daemon.errors[1]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -274,8 +274,13 @@ def test_in_another_thread_a_verb_is_done_in_the_daemons_own(serving: Serving) -
     daemon, where = serving.daemon, []
     supervisord = serving.in_loop(lambda: DaemonObject(daemon, serving.rpc))
     supervisord.loaded()
-    daemon.emit = lambda name, payload: where.append(threading.current_thread().name)  # type: ignore[method-assign]
-    in_thread(lambda: supervisord.emit("X"))
+
+    def emit(_name: str, _payload: str) -> bool:
+        where.append(threading.current_thread().name)
+        return False
+
+    daemon.emit = emit  # type: ignore[method-assign,assignment]
+    assert in_thread(lambda: supervisord.emit("X")) is False
     assert where == ["serving"]
     assert in_thread(lambda: supervisord.call("supervisor.getPID")) == 4242
     assert in_thread(supervisord.process_groups["g"].processes["a"].stop).code is Fault.NOT_RUNNING
@@ -339,3 +344,56 @@ def test_what_changes_while_it_is_read_is_read_again_in_the_daemons_thread(servi
         return "read"
 
     assert mine.look(read) == "read"
+
+
+def test_what_ends_another_thread_does_not_end_the_daemons(serving: Serving) -> None:
+    own = serving.in_loop(lambda: OwnThread(serving.loop.post))
+    seen: list[str] = []
+
+    def leave() -> None:
+        raise SystemExit(threading.current_thread().name)
+
+    def ask() -> None:
+        try:
+            own.run(leave)
+        except SystemExit as why:
+            seen.append(str(why))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join(20)
+    assert seen == ["serving"]
+
+
+def test_a_callback_that_fails_keeps_no_other_from_the_outcome(serving: Serving) -> None:
+    daemon = serving.daemon
+    daemon.hold = True
+    supervisord = serving.in_loop(lambda: DaemonObject(daemon, serving.rpc))
+    supervisord.loaded()
+    heard: list[str] = []
+
+    def fail(_: Any) -> None:
+        heard.append("first")
+        raise SystemExit("callback")
+
+    def stop() -> None:
+        promise = supervisord.call("supervisor.stopProcess", "web:web")
+        promise.then(fail)
+        promise.then(lambda it: heard.append(str(it())))
+        daemon.held[0].then(lambda _: heard.append("our own"))
+        daemon.held[0].resolve([Result(WEB)])
+
+    serving.in_loop(stop)
+    assert heard == ["first", "True", "our own"]
+    done = threading.Event()
+
+    def work() -> None:
+        work = supervisord.in_worker(lambda: "worked")
+        work.then(fail)
+        work.then(lambda it: heard.append(it.value))
+        work.then(lambda _: done.set())
+
+    serving.in_loop(work)
+    assert done.wait(5)
+    assert heard[3:] == ["first", "worked"]
+    assert [text.splitlines()[-1] for text in daemon.errors] == ["SystemExit: callback"] * 2

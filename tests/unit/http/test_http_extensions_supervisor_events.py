@@ -12,6 +12,7 @@ from tests.unit.http.asking import Asker
 from tests.unit.http.fake_daemon import FakeDaemon, group_of, spec_of
 from tmd.http.daemon_object import DaemonObject
 from tmd.http.supervisor_events import MODULE, connect, forget_subscriptions
+from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.states import ProcessState
 
 with warnings.catch_warnings():
@@ -81,7 +82,11 @@ def test_what_is_notified_reaches_listeners_once(daemon: FakeDaemon, heard: list
     class Unregistered(events.Event):  # type: ignore[misc]
         pass
 
-    daemon.emit = lambda name, payload: tell(daemon, name, payload)  # type: ignore[method-assign]
+    def emit(name: str, payload: str) -> bool:
+        tell(daemon, name, payload)
+        return True
+
+    daemon.emit = emit  # type: ignore[method-assign]
     emitted: list[tuple[str, str]] = []
     daemon.subscribers.append(lambda name, payload: emitted.append((name, payload)))
     events.register("DEPLOYED", Deployed)
@@ -92,6 +97,31 @@ def test_what_is_notified_reaches_listeners_once(daemon: FakeDaemon, heard: list
         del events.EventTypes.DEPLOYED
     assert emitted == [("DEPLOYED", "version:7")]
     assert [type(event) for event in heard] == [Deployed, Unregistered]
+
+
+def test_an_event_that_was_dropped_is_not_waited_for(daemon: FakeDaemon, heard: list[Any]) -> None:
+    class Remote(events.RemoteCommunicationEvent):  # type: ignore[misc]
+        def payload(self) -> str:
+            return "type:t\nd"
+
+    def drop(_name: str, _payload: str) -> bool:
+        return False
+
+    def refuse(_name: str, _payload: str) -> bool:
+        raise RpcFault(Fault.INCORRECT_PARAMETERS)
+
+    events.register("REMOTE", Remote)
+    try:
+        daemon.emit = drop  # type: ignore[method-assign,assignment]
+        events.notify(Remote("t", "d"))
+        daemon.emit = refuse  # type: ignore[method-assign,assignment]
+        with pytest.raises(RpcFault):
+            events.notify(Remote("t", "d"))
+        heard.clear()
+        tell(daemon, "REMOTE", "type:t\nd")
+    finally:
+        del events.EventTypes.REMOTE
+    assert len(heard) == 1, "it is another one of the same looks, and told"
 
 
 def test_without_the_module_nothing_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

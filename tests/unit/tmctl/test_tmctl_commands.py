@@ -200,6 +200,25 @@ def test_what_has_no_json_says_so(line: str, fake: FakeDaemon, tmctl: Tmctl) -> 
     assert ran.document["errors"]
 
 
+@pytest.mark.parametrize(
+    ("line", "document"),
+    [
+        ("start all", {"results": []}),
+        ("stop all", {"results": []}),
+        ("clear all", {"results": []}),
+        ("restart all", {"results": []}),
+        ("update", {"added": [], "changed": [], "removed": []}),
+    ],
+)
+@pytest.mark.parametrize("own", [False, True])
+def test_nothing_to_do_is_an_empty_list(
+    line: str, document: dict[str, object], own: bool, tmp_path: Path, tmctl: Tmctl
+) -> None:
+    with FakeDaemon(tmp_path / "s", own=own) as daemon:
+        daemon.processes.clear()
+        assert tmctl("--json", "-s", daemon.url, *line.split()).document == document
+
+
 # -- causes and remedies --
 
 

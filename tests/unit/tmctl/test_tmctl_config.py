@@ -26,7 +26,7 @@ def target_of(tmp_path: Path, name: str, text: str, **environ: str) -> Target:
 
 @pytest.fixture
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tmctl.config.config_candidates", lambda *_: ())
+    monkeypatch.setattr("tmctl.config.config_candidates", lambda *_, **__: ())
 
 
 @pytest.mark.usefixtures("nothing_installed")

@@ -21,6 +21,7 @@ from tmctl.proxy import translated
 from tmctl.session import Person, Session
 
 FACTORY = "tests.unit.tmctl.example_plugin:make"
+ODD = "tests.unit.tmctl.odd_plugins"
 INI = """\
 [supervisorctl]
 serverurl = {url}
@@ -49,10 +50,10 @@ def session(fake: FakeDaemon) -> Session:
     return session_on(fake)
 
 
-def session_on(fake: FakeDaemon) -> Session:
+def session_on(fake: FakeDaemon, factory: str = FACTORY) -> Session:
     output = standard_output("never", {}, raw=False)
     session = Session(Client(parse_url(fake.url)), output, person=Person(open(0, closefd=False), output))  # noqa: SIM115
-    target = Target(fake.url, plugins=(PluginSection("wild", "[ctlplugin:wild]", FACTORY, {}),))
+    target = Target(fake.url, plugins=(PluginSection("wild", "[ctlplugin:wild]", factory, {}),))
     session.plugins = load_plugins(session, target)
     return session
 
@@ -115,6 +116,31 @@ def test_what_a_command_raises_is_one_line(ask: Ask) -> None:
     )
 
 
+def test_a_factory_that_gives_up_is_heard_first(ask: Ask) -> None:
+    ran = ask("status", factory=f"{ODD}:give_up")
+    assert ran.outcome == ("I give up\n", 2)
+    assert ran.err.startswith("Error: cannot load [ctlplugin:wild]: it called sys.exit(9)\n")
+
+
+def test_a_command_that_cannot_be_looked_at_is_the_plugins_error(ask: Ask) -> None:
+    ran = ask("broken", "x", factory=f"{ODD}:make")
+    assert (ran.code, ran.err) == (1, "")
+    assert ran.out.startswith("error: <class 'RuntimeError'>, not today: file: ")
+    ran = ask("help", "broken", factory=f"{ODD}:make")
+    assert (ran.code, ran.err) == (1, "")
+    assert ran.out.startswith("error: <class 'RuntimeError'>, no help either: file: ")
+    assert "broken" in ask("help", factory=f"{ODD}:make").out
+    ran = ask("abort", "this", factory=f"{ODD}:make")
+    assert (ran.code, "Abort'>, this: file: " in ran.out, ran.err) == (1, True, "")
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_completion_that_cannot_be_looked_at_is_none(fake: FakeDaemon) -> None:
+    session = session_on(fake, f"{ODD}:make")
+    assert completions("broken a", list, session.plugins) == []
+    session.client.close()
+
+
 def test_exit_statuses_are_the_plugins_to_choose(ask: Ask) -> None:
     assert ask("failing", "it").outcome == ("ERROR: it\n", 5)
     with pytest.raises(SystemExit) as end:
@@ -163,6 +189,14 @@ def test_a_mistyped_command_is_recognised(ask: Ask) -> None:
             "Error: cannot load [ctlplugin:wild]: RuntimeError: no cache today\n",
         ),
         ("json", "Error: cannot load [ctlplugin:wild]: TypeError: 'module' object is not callable\n"),
+        (f"{ODD}:leave", "Error: cannot load [ctlplugin:wild]: it called sys.exit(3)\n"),
+        (f"{ODD}:leave_in_silence", "Error: cannot load [ctlplugin:wild]: it called sys.exit()\n"),
+        (f"{ODD}:abort", "Error: cannot load [ctlplugin:wild]: GeneratorExit: over\n"),
+        (f"{ODD}:make_unlookable", "Error: cannot load [ctlplugin:wild]: RuntimeError: look away\n"),
+        (
+            "tests.unit.tmctl.leaving_module:make",
+            "Error: cannot load [ctlplugin:wild]: it called sys.exit('not here')\n",
+        ),
         ("", "Error: section [ctlplugin:wild] does not specify a supervisor.ctl_factory\n"),
     ],
 )

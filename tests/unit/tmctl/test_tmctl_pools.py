@@ -44,6 +44,19 @@ def test_pools_in_lines(listening: FakeDaemon, tmctl: Tmctl) -> None:
     )
 
 
+def test_what_hinders_a_pool_is_told(own_fake: FakeDaemon, tmctl: Tmctl) -> None:
+    trouble = "event 7 (TICK_5): rejected 3 times, next try in 2.0 s"
+    told = pool("web", ("web", "READY", 60), note=trouble)
+    told["listeners"][0]["note"] = "has closed its stdin"
+    own_fake.pools = [told]
+    lines = tmctl("-s", own_fake.url, "pools").out.splitlines()
+    assert lines[1:] == [f"  oldest {trouble}", "  web  READY for 0:01:00, has closed its stdin"]
+    verbose = tmctl("-s", own_fake.url, "status", "--verbose", "web").out
+    assert "  listener READY for 0:01:00, has closed its stdin; pool: 3 of 1024 waiting, dropped 0\n" in verbose
+    coloured = tmctl("--color=always", "-s", own_fake.url, "pools").out.splitlines()
+    assert coloured[2] == "  web  \x1b[31mREADY\x1b[0m for 0:01:00, has closed its stdin"
+
+
 def test_what_was_lost_is_red(listening: FakeDaemon, tmctl: Tmctl) -> None:
     lines = tmctl("--color=always", "-s", listening.url, "pools").out.splitlines()
     assert lines[0].endswith("dropped 0")
@@ -90,7 +103,7 @@ def test_status_keeps_supervisors_text(listening: FakeDaemon, fake: FakeDaemon, 
 def test_status_verbose_as_json(listening: FakeDaemon, tmctl: Tmctl) -> None:
     processes = tmctl("-s", listening.url, "status", "-v", "--json", "web", "batch").document["processes"]
     assert processes[0]["listener"] == {
-        "state": "UNKNOWN", "for_s": 4000, "waiting": 3, "buffer_size": 1024, "dropped": 7,
+        "state": "UNKNOWN", "for_s": 4000, "note": "", "waiting": 3, "buffer_size": 1024, "dropped": 7,
     }  # fmt: skip
     assert processes[1]["listener"] is None
     assert "listener" not in tmctl("-s", listening.url, "status", "--json", "web").document["processes"][0]
