@@ -186,8 +186,8 @@ def test_events_go_both_ways(rig: Rig, start: Start) -> None:
     rig.until("one", "RUNNING")
     rig.until("all", "RUNNING")
     assert rig.rpc.herald.announce(7)
-    assert "version:7" in rig.until_text("one", "DEPLOYED")
-    assert "everywhere" in rig.until_text("all", "ROLLED_OUT")
+    assert "DEPLOYED" in rig.until_text("one", "version:7")
+    assert "ROLLED_OUT" in rig.until_text("all", "everywhere")
     assert rig.text("all").count("version:7") == rig.text("one").count("version:7") == 1
     rig.rpc.supervisor.startProcess("web")
     seen = {name: rest for _, name, *rest in rig.rpc.herald.seen()}

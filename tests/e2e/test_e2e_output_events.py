@@ -150,7 +150,7 @@ def test_log_events_tell_what_is_said_on_either_channel(rig: Rig) -> None:
     assert until_heard(rig, LOGGED) == [f"{head} channel:stdout\nhello\n"]
     say(rig, b"oops\n", "err")
     assert until_heard(rig, "PROCESS_LOG_STDERR") == [f"{head} channel:stderr\noops\n"]
-    assert (rig.text("out"), rig.text("err")) == ("hello\n", "oops\n")
+    assert (rig.until_text("out", "\n"), rig.until_text("err", "\n")) == ("hello\n", "oops\n")
     rig.stop()
 
 

@@ -49,8 +49,12 @@ class Mouth:
 
 def test_two_writes_in_a_row_are_one_answer(loop: Loop) -> None:
     mouth = Mouth(loop)
-    loop.call_later(0.01, lambda: os.write(mouth.writer, b"RESULT 2\n"))
-    loop.call_later(0.01, lambda: os.write(mouth.writer, b"OKREADY\n"))
+
+    def answer() -> None:
+        os.write(mouth.writer, b"RESULT 2\n")
+        loop.call_soon(lambda: os.write(mouth.writer, b"OKREADY\n") and None)
+
+    loop.call_later(0.01, answer)
     loop.run()
     assert mouth.heard == [b"RESULT 2\nOKREADY\n"]
     mouth.answers.close()

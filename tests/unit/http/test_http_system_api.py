@@ -13,6 +13,7 @@ from tests.unit.http.asking import Asker
 from tests.unit.http.fake_daemon import FakeDaemon, group_of, spec_of
 from tests.unit.http.serving import Serving
 from tmd.daemon.surface import Result
+from tmd.http import system_api
 from tmd.http.system_api import MAX_CALLS
 from tmd.wire.methods import METHODS
 from tmd.wire.names import ProcessId
@@ -27,7 +28,8 @@ def daemon(tmp_path: Path) -> FakeDaemon:
 
 
 @pytest.fixture
-def ask(daemon: FakeDaemon) -> Asker:
+def ask(daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch) -> Asker:
+    monkeypatch.setattr(system_api, "SLICE_S", 60)  # there is no loop here to go on in
     return Asker(daemon)
 
 
