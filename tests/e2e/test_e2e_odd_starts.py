@@ -67,12 +67,11 @@ def test_in_the_background_with_closed_descriptors(rig: Rig, which: str) -> None
     rig.stop()
 
 
-@pytest.mark.parametrize("which", CLOSED)
-def test_in_the_foreground_with_closed_descriptors(rig: Rig, which: str) -> None:
-    rig.write(WEB)
+def start_by_shell(rig: Rig, script: str) -> None:
+    """Start the daemon, `"$@"`, in the foreground from a shell's script, and wait until it answers."""
     with rig.said.open("ab") as said:
         rig.daemon = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" -n {CLOSED[which]}', "sh", *rig.command()],
+            ["/bin/sh", "-c", script, "sh", *rig.command()],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
@@ -81,6 +80,12 @@ def test_in_the_foreground_with_closed_descriptors(rig: Rig, which: str) -> None
         )
     rig.daemon_pid = rig.daemon.pid
     rig.wait_ready()
+
+
+@pytest.mark.parametrize("which", CLOSED)
+def test_in_the_foreground_with_closed_descriptors(rig: Rig, which: str) -> None:
+    rig.write(WEB)
+    start_by_shell(rig, f'exec "$@" -n {CLOSED[which]}')
     rig.until("web", "RUNNING")
     rig.until_text("out", "ready")
     kept = "/dev/null" if which in ("stdout", "all") else str(rig.said)
@@ -113,17 +118,7 @@ def test_in_the_background_from_a_directory_that_is_gone(rig: Rig) -> None:
 
 def test_in_the_foreground_from_a_directory_that_is_gone(rig: Rig) -> None:
     rig.write(WEB)
-    with rig.said.open("ab") as said:
-        rig.daemon = subprocess.Popen(
-            ["/bin/sh", "-c", f"{REMOVED} -n", "sh", *rig.command()],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            cwd=rig.dir,
-            env=rig.environment(),
-        )
-    rig.daemon_pid = rig.daemon.pid
-    rig.wait_ready()
+    start_by_shell(rig, f"{REMOVED} -n")
     rig.until("web", "RUNNING")
     rig.until_text("out", "ready")
     assert rig.ctl("restart", "web").code == 0

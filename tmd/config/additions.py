@@ -11,7 +11,7 @@ from tmd.config.daemon import finish_daemon, read_daemon
 from tmd.config.groups import distinct
 from tmd.config.host import Host
 from tmd.config.programs import ForAll, program_reader, read_program
-from tmd.config.reader import Findings, Setup
+from tmd.config.reader import Findings, Setup, set_up
 from tmd.config.settings import ProcessSpec
 from tmd.tree.files import Tree
 from tmd.tree.node import Entry, Mapping, Origin, Scalar
@@ -36,16 +36,7 @@ class Addition(NamedTuple):
 
 def basis_of(tree: Tree, host: Host) -> Basis:
     """Return what later programs are read with; the tree has been found good."""
-    defaults = tree.root.entries.get("defaults" if tree.native else "DEFAULT")
-    setup = Setup(
-        native=tree.native,
-        host=host,
-        findings=Findings(),
-        directories=tree.directories,
-        here=tree.directories[tree.path],
-        variables={f"ENV_{name}": value for name, value in host.environ.items()},
-        defaults=defaults.value if defaults is not None and isinstance(defaults.value, Mapping) else None,
-    )
+    setup = set_up(tree, host)
     body = tree.root.entries["taskmaster" if tree.native else "supervisord"].value
     assert isinstance(body, Mapping)
     reading = read_daemon(body, setup)

@@ -12,7 +12,7 @@ from tmd.config.groups import read_groups
 from tmd.config.host import Host
 from tmd.config.native_groups import read_native_groups
 from tmd.config.options import SECTIONS
-from tmd.config.reader import Findings, Setup
+from tmd.config.reader import Setup, set_up
 from tmd.config.servers import read_ctl, read_native_servers, read_server
 from tmd.config.settings import CtlSettings, Dialect, GroupSpec, ServerSpec, Settings
 from tmd.tree.files import Tree
@@ -35,21 +35,11 @@ class Built(NamedTuple):
 
 def build(tree: Tree, host: Host) -> Built:
     """Return the settings a tree means on a host; raises ConfigRefused with every problem."""
-    defaults = tree.root.entries.get("defaults" if tree.native else "DEFAULT")
-    default_body = defaults.value if defaults is not None and isinstance(defaults.value, Mapping) else None
-    setup = Setup(
-        native=tree.native,
-        host=host,
-        findings=Findings(),
-        directories=tree.directories,
-        here=tree.directories[tree.path],
-        variables={f"ENV_{name}": value for name, value in host.environ.items()},
-        defaults=default_body,
-    )
+    setup = set_up(tree, host)
     setup.findings.problems += tree.problems
     settings = _native(tree.root, setup) if tree.native else _supervisor(tree.root, setup)
-    if default_body is not None:
-        _check_defaults(default_body, setup)
+    if setup.defaults is not None:
+        _check_defaults(setup.defaults, setup)
     if setup.findings.problems:
         words = "" if tree.native else setup.findings.problems[0].reason
         raise ConfigRefused(setup.findings.problems, supervisor_text=words, files=tree.files)

@@ -11,6 +11,42 @@ MB = 1024 * 1024
 _LIVE = Effect.LIVE
 _NEXT = Effect.NEXT_START
 
+
+def _output(channel: str, stream: str) -> tuple[Option, ...]:
+    """Return the options of one of the two output streams."""
+    return (
+        Option(
+            f"{channel}_logfile",
+            kinds.LOG_FILE,
+            AUTO,
+            f"Log of its {stream}: a path, AUTO for a generated file, NONE for none.",
+            synonyms=(channel,),
+            per_process=True,
+        ),
+        Option(
+            f"{channel}_logfile_maxbytes",
+            kinds.SIZE,
+            50 * MB,
+            "Size at which that log is rotated; 0 never rotates.",
+            effect=_NEXT,
+            per_process=True,
+        ),
+        Option(
+            f"{channel}_logfile_backups",
+            kinds.COUNT,
+            10,
+            "How many rotated logs are kept; 0 truncates.",
+            effect=_NEXT,
+            per_process=True,
+        ),
+        Option(
+            f"{channel}_capture_maxbytes", kinds.SIZE, 0, f"Room for text between capture marks in {stream}; 0 is off."
+        ),
+        Option(f"{channel}_events_enabled", kinds.BOOLEAN, False, f"Whether {stream} is also sent as events."),
+        Option(f"{channel}_syslog", kinds.BOOLEAN, False, f"Whether {stream} also goes to syslog.", per_process=True),
+    )
+
+
 PROGRAM = (
     Option(
         "command",
@@ -88,64 +124,8 @@ PROGRAM = (
     ),
     Option("user", kinds.USER, None, "User it runs as; wants root.", example="nobody"),
     Option("redirect_stderr", kinds.BOOLEAN, False, "Whether standard error goes where standard output goes."),
-    Option(
-        "stdout_logfile",
-        kinds.LOG_FILE,
-        AUTO,
-        "Log of its standard output: a path, AUTO for a generated file, NONE for none.",
-        synonyms=("stdout",),
-        per_process=True,
-    ),
-    Option(
-        "stdout_logfile_maxbytes",
-        kinds.SIZE,
-        50 * MB,
-        "Size at which that log is rotated; 0 never rotates.",
-        effect=_NEXT,
-        per_process=True,
-    ),
-    Option(
-        "stdout_logfile_backups",
-        kinds.COUNT,
-        10,
-        "How many rotated logs are kept; 0 truncates.",
-        effect=_NEXT,
-        per_process=True,
-    ),
-    Option(
-        "stdout_capture_maxbytes", kinds.SIZE, 0, "Room for text between capture marks in standard output; 0 is off."
-    ),
-    Option("stdout_events_enabled", kinds.BOOLEAN, False, "Whether standard output is also sent as events."),
-    Option("stdout_syslog", kinds.BOOLEAN, False, "Whether standard output also goes to syslog.", per_process=True),
-    Option(
-        "stderr_logfile",
-        kinds.LOG_FILE,
-        AUTO,
-        "Log of its standard error: a path, AUTO for a generated file, NONE for none.",
-        synonyms=("stderr",),
-        per_process=True,
-    ),
-    Option(
-        "stderr_logfile_maxbytes",
-        kinds.SIZE,
-        50 * MB,
-        "Size at which that log is rotated; 0 never rotates.",
-        effect=_NEXT,
-        per_process=True,
-    ),
-    Option(
-        "stderr_logfile_backups",
-        kinds.COUNT,
-        10,
-        "How many rotated logs are kept; 0 truncates.",
-        effect=_NEXT,
-        per_process=True,
-    ),
-    Option(
-        "stderr_capture_maxbytes", kinds.SIZE, 0, "Room for text between capture marks in standard error; 0 is off."
-    ),
-    Option("stderr_events_enabled", kinds.BOOLEAN, False, "Whether standard error is also sent as events."),
-    Option("stderr_syslog", kinds.BOOLEAN, False, "Whether standard error also goes to syslog.", per_process=True),
+    *_output("stdout", "standard output"),
+    *_output("stderr", "standard error"),
     Option(
         "environment",
         kinds.ENVIRONMENT,

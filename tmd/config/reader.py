@@ -11,6 +11,7 @@ from tmd.config.expand import CannotExpand, Names, expand_native, expand_supervi
 from tmd.config.host import Host
 from tmd.config.native_kinds import Context, Unfit
 from tmd.config.option import Option
+from tmd.tree.files import Tree
 from tmd.tree.node import Entry, Mapping, Node, Origin, Scalar, Sequence, describe
 from tmd.tree.problems import Problem
 from tmd.tree.shape import did_you_mean
@@ -55,6 +56,20 @@ class Setup(NamedTuple):
     def names(self, **more: str | int) -> dict[str, str | int]:
         """Return the names a value may use."""
         return {**self.variables, "here": self.here, **more}
+
+
+def set_up(tree: Tree, host: Host) -> Setup:
+    """Return what the sections of a tree are read with on a host."""
+    defaults = tree.root.entries.get("defaults" if tree.native else "DEFAULT")
+    return Setup(
+        native=tree.native,
+        host=host,
+        findings=Findings(),
+        directories=tree.directories,
+        here=tree.directories[tree.path],
+        variables={f"ENV_{name}": value for name, value in host.environ.items()},
+        defaults=defaults.value if defaults is not None and isinstance(defaults.value, Mapping) else None,
+    )
 
 
 class Again(NamedTuple):

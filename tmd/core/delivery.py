@@ -6,7 +6,7 @@ import msgspec
 
 from tmd.core.effects import Log, Tell
 from tmd.core.events import Event
-from tmd.core.link import ListenerFacts
+from tmd.core.link import ListenerView
 from tmd.core.listener import Verdict
 from tmd.wire.names import ProcessId
 
@@ -29,22 +29,25 @@ PoolEffect = Deliver | Restart | Log | Tell
 Judge = Callable[[Event, bytes], Verdict]
 
 
-class PoolFacts(msgspec.Struct, frozen=True):
-    """A pool as it is now; the counts are since it was made.
-
-    `note`: what came of the oldest event that waits, if that was given already.
-    """
+class PoolView(msgspec.Struct, frozen=True):
+    """One pool of event listeners. The counts are since the pool was added."""
 
     name: str
     events: tuple[str, ...]
     buffer_size: int
     waiting: int
+    """events in the buffer now"""
     delivered: int
+    """accepted by a listener"""
     rejected: int
+    """answers that rejected an event, which was then offered again"""
     redelivered: int
+    """events given again because a listener ended or was stuck"""
     dropped: int
-    listeners: tuple[ListenerFacts, ...]
+    """events nobody will ever get"""
+    listeners: tuple[ListenerView, ...]
     note: str = ""
+    """what came of the oldest event that waits, if that was given already"""
 
 
 def default_judge(event: Event, result: bytes) -> Verdict:

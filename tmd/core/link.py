@@ -10,16 +10,15 @@ from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 
 
-class ListenerFacts(msgspec.Struct, frozen=True):
-    """One process of a pool. `state`: of the protocol, `-` when it does not run; `for_s`: how long so.
-
-    `note`: what keeps it from being given an event although its state would allow it, empty for nothing.
-    """
+class ListenerView(msgspec.Struct, frozen=True):
+    """One process of a pool. `state`: ACKNOWLEDGED, READY, BUSY or UNKNOWN, `-` when it does not run."""
 
     id: ProcessId
     state: str
     for_s: float
+    """how long it has been in this state"""
     note: str = ""
+    """what keeps it from being given an event although its state would allow it"""
 
 
 class Link:
@@ -83,17 +82,17 @@ class Link:
             return "has closed its stdin"
         return "" if self.flushed else "has not read its stdin"
 
-    def facts(self, now: float) -> ListenerFacts:
+    def facts(self, now: float) -> ListenerView:
         """Return it as it is now."""
         for_s = 0.0 if self.state_since is None else now - self.state_since
         if self.listener is None:
-            return ListenerFacts(self.id, "-", for_s)
+            return ListenerView(self.id, "-", for_s)
         note = self._trouble
         if self.restarting:
             note = "is being restarted"
         elif not self.running:
             note = "is not RUNNING"
-        return ListenerFacts(self.id, self.listener.state.name, for_s, note)
+        return ListenerView(self.id, self.listener.state.name, for_s, note)
 
     def moved_lines(self, before: ListenerState, after: ListenerState) -> list[Log]:
         """Return what the log says of a step, nothing of one that belongs to falls it is silent about."""

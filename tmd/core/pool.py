@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from tmd.config.settings import PoolSpec
 from tmd.core import words
 from tmd.core.backlog import Backlog, Losses, Parcel, parcel
-from tmd.core.delivery import Deliver, Judge, PoolEffect, PoolFacts, Restart, default_judge
+from tmd.core.delivery import Deliver, Judge, PoolEffect, PoolView, Restart, default_judge
 from tmd.core.effects import Log, Tell
 from tmd.core.events import Event, envelope
-from tmd.core.link import Link, ListenerFacts
+from tmd.core.link import Link, ListenerView
 from tmd.core.listener import Fell, Judged, Listener, ListenerState, Moved, Verdict
 from tmd.core.notices import ListenerStuck
 from tmd.wire.events import covers
@@ -25,10 +25,10 @@ from tmd.wire.names import ProcessId
 
 __all__ = [
     "Deliver",
-    "ListenerFacts",
+    "ListenerView",
     "Pool",
     "PoolEffect",
-    "PoolFacts",
+    "PoolView",
     "Restart",
     "Verdict",
     "default_judge",
@@ -245,10 +245,10 @@ class Pool:
         link = self._links.get(id)
         return link.listener.state if link is not None and link.listener is not None else None
 
-    def view(self, now: float) -> PoolFacts:
+    def view(self, now: float) -> PoolView:
         """Return the pool as it is now."""
         oldest = self._backlog.oldest
-        return PoolFacts(
+        return PoolView(
             name=self.name,
             events=self.spec.events,
             buffer_size=self.spec.buffer_size,

@@ -9,12 +9,13 @@ from tmd.config.plan import Plan
 from tmd.config.settings import Dialect, ProcessSpec, ServerSpec, Settings
 from tmd.core import inputs as i
 from tmd.core import notices as n
+from tmd.core.delivery import PoolView
 from tmd.daemon.bus import emitted, events_only
 from tmd.daemon.configuration import Configuration
 from tmd.daemon.joining import Joining
 from tmd.daemon.operations import pass_on, refused
 from tmd.daemon.runtime import Runtime
-from tmd.daemon.surface import GroupView, Operation, PoolView, ProcessView, Result, completed
+from tmd.daemon.surface import GroupView, Operation, ProcessView, Result, completed
 from tmd.daemon.workers import Workers
 from tmd.posix.children import SpawnRefused
 from tmd.posix.logfiles import LogTarget

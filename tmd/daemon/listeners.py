@@ -13,6 +13,7 @@ from tmd.config.settings import GroupSpec, PoolSpec
 from tmd.core import effects as e
 from tmd.core import notices as n
 from tmd.core.ansi import AnsiStripper
+from tmd.core.delivery import PoolView
 from tmd.core.events import Event, event_of, tick
 from tmd.core.listener import ListenerState
 from tmd.core.pool import Deliver, Pool, PoolEffect, Restart
@@ -20,7 +21,6 @@ from tmd.daemon.answers import Answers
 from tmd.daemon.bus import Told
 from tmd.daemon.judges import Judge, NumberedEvent, find_judge
 from tmd.daemon.mainlog import MainLog
-from tmd.daemon.surface import ListenerView, PoolView
 from tmd.daemon.ticks import Ticks
 from tmd.posix.drain import Drain, LogTarget
 from tmd.posix.loop import Loop, Timer
@@ -111,27 +111,13 @@ class Listeners:
 
     def views(self) -> list[PoolView]:
         """Return the pools, by name."""
-        return [self._view(self._seats[name]) for name in sorted(self._seats)]
+        now = self._loop.now()
+        return [self._seats[name].pool.view(now) for name in sorted(self._seats)]
 
     @property
     def dropped(self) -> int:
         """How many events were dropped, by pools that are gone too."""
         return self._dropped_earlier + sum(view.dropped for view in self.views())
-
-    def _view(self, seat: _Seat) -> PoolView:
-        facts = seat.pool.view(self._loop.now())
-        return PoolView(
-            name=facts.name,
-            events=facts.events,
-            buffer_size=facts.buffer_size,
-            waiting=facts.waiting,
-            delivered=facts.delivered,
-            rejected=facts.rejected,
-            redelivered=facts.redelivered,
-            dropped=facts.dropped,
-            listeners=tuple(ListenerView(one.id, one.state, one.for_s, one.note) for one in facts.listeners),
-            note=facts.note,
-        )
 
     # --- what happens ----------------------------------------------------------------------------------------
 
@@ -257,7 +243,7 @@ class Listeners:
             return
         seat.disarm()
         lost = _lost(seat, (name,))
-        self._dropped_earlier += self._view(seat).dropped + lost
+        self._dropped_earlier += seat.pool.view(self._loop.now()).dropped + lost
         if lost:
             self._mainlog.warn(f"pool {name} was removed, discarding {lost} events")
         self._pools_changed()

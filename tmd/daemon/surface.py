@@ -11,6 +11,7 @@ import msgspec
 
 from tmd.config.plan import Plan
 from tmd.config.settings import GroupSpec, ProcessSpec, ServerSpec, Settings
+from tmd.core.delivery import PoolView
 from tmd.posix.succession import Succession
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
@@ -96,38 +97,6 @@ class GroupView(msgspec.Struct, frozen=True):
 
     spec: GroupSpec
     processes: tuple[ProcessId, ...]
-
-
-class ListenerView(msgspec.Struct, frozen=True):
-    """One process of a pool. `state`: ACKNOWLEDGED, READY, BUSY or UNKNOWN, `-` when it does not run."""
-
-    id: ProcessId
-    state: str
-    for_s: float
-    """how long it has been in this state"""
-    note: str = ""
-    """what keeps it from being given an event although its state would allow it"""
-
-
-class PoolView(msgspec.Struct, frozen=True):
-    """One pool of event listeners. The counts are since the pool was added."""
-
-    name: str
-    events: tuple[str, ...]
-    buffer_size: int
-    waiting: int
-    """events in the buffer now"""
-    delivered: int
-    """accepted by a listener"""
-    rejected: int
-    """answers that rejected an event, which was then offered again"""
-    redelivered: int
-    """events given again because a listener ended or was stuck"""
-    dropped: int
-    """events nobody will ever get"""
-    listeners: tuple[ListenerView, ...]
-    note: str = ""
-    """what came of the oldest event that waits, if that was given already"""
 
 
 class StartRefused(Exception):

@@ -5,7 +5,8 @@ from typing import Any
 
 import tmd
 from tmd.config.plan import GroupChange, Plan
-from tmd.daemon.surface import DaemonSurface, GroupView, Operation, PoolView, Result
+from tmd.core.delivery import PoolView
+from tmd.daemon.surface import DaemonSurface, GroupView, Operation, Result
 from tmd.http.lookup import find, find_process, members, status_array
 from tmd.http.rpc import Handler, Pending, shorten
 from tmd.http.supervisor_api import plan_names

@@ -9,7 +9,8 @@ import msgspec
 
 from tmd.config.plan import GroupChange, Plan
 from tmd.config.settings import DaemonSettings, Dialect, GroupSpec, ProcessSpec, ServerSpec, Settings
-from tmd.daemon.surface import GroupView, Operation, PoolView, ProcessView, Result, completed
+from tmd.core.delivery import PoolView
+from tmd.daemon.surface import GroupView, Operation, ProcessView, Result, completed
 from tmd.posix.loop import Loop
 from tmd.posix.succession import Succession
 from tmd.wire.faults import Fault, RpcFault

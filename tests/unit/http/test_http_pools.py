@@ -6,7 +6,8 @@ import pytest
 
 from tests.unit.http.asking import Asker
 from tests.unit.http.fake_daemon import FakeDaemon
-from tmd.daemon.surface import ListenerView, PoolView
+from tmd.core.delivery import PoolView
+from tmd.core.link import ListenerView
 from tmd.wire.methods import METHODS
 from tmd.wire.names import ProcessId
 from tmd.wire.structs import EVENT_LISTENER, EVENT_POOL
