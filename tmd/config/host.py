@@ -35,6 +35,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """by name, or by number written in digits -> gid"""
     directory_exists: Callable[[str], bool]
     """a relative path counts from the current directory"""
+    unsafe_directory: Callable[[str, tuple[int, ...]], str | None] = lambda path, uids: None
+    """(absolute directory, uids that are trusted beside root) -> why somebody else could plant or swap a file there,
+    in words that finish a sentence (`anybody can write to '/srv'`); None when nobody can"""
     resolve_problem: Callable[[str], str | None] = lambda spec: "nothing can be imported here"
     """why there is nothing at `module:attribute`, None when there is something; imports the module"""
     overrides: Mapping[str, str] = {}

@@ -80,6 +80,62 @@ class ExtensionSpec(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, str] = {}
 
 
+class EnvironmentFile(msgspec.Struct, frozen=True):
+    """One file of variables, read anew at each start."""
+
+    path: str
+    """absolute"""
+    optional: bool = False
+    """it may be missing (it was written with a `-` before it)"""
+
+
+LogFormat: TypeAlias = Literal["raw", "prefix", "json"]
+"""raw: byte for byte; prefix: time and name before each line; json: one object a line"""
+
+HOOKS = ("prestart", "poststart", "prestop", "poststop")
+Hook: TypeAlias = Literal["prestart", "poststart", "prestop", "poststop"]
+"""a command of a program that runs at a turn of its life"""
+
+AlertKind: TypeAlias = Literal["file", "webhook", "email", "syslog"]
+
+
+class AlertSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One place that is told what happens. Fields beyond the first four belong to one kind only."""
+
+    name: str
+    """unique; of an entry without a name: its kind, with `-2`, `-3`... for further ones"""
+    kind: AlertKind
+    events: tuple[str, ...] = ()
+    """names of alert events, `process_exited:unexpected` among them; empty: all"""
+    programs: tuple[str, ...] = ()
+    """names of groups or programs, or patterns (`*`, `?`); empty: all. Alerts about no program always pass"""
+    path: str = ""
+    """file: absolute"""
+    maxbytes: int = 10 * 1024 * 1024
+    """file: size at which it is rotated; 0 never"""
+    backups: int = 3
+    url: str = ""
+    """webhook: http or https"""
+    headers: dict[str, str] = {}
+    secret: str | None = None
+    """webhook: key of the HMAC-SHA256 signature"""
+    timeout: float = 10
+    """webhook and email: seconds one delivery may take"""
+    to: tuple[str, ...] = ()
+    """email: recipients"""
+    sender: str | None = None
+    """email: None is `taskmaster@` and the host's name"""
+    smtp_host: str = ""
+    """email: empty is the local `sendmail`"""
+    smtp_port: int = 25
+    security: Literal["none", "starttls", "tls"] = "none"
+    username: str | None = None
+    password: str | None = None
+    sendmail: str = "/usr/sbin/sendmail"
+    facility: str = "daemon"
+    """syslog"""
+
+
 ProcessKind: TypeAlias = Literal["program", "eventlistener", "fcgi-program"]
 """what kind of section a process comes from"""
 
@@ -103,6 +159,11 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     """None: the primary group of `uid`"""
     environment: dict[str, str] = {}
     """`[supervisord] environment` merged under the program's own"""
+    environment_own: tuple[str, ...] = ()
+    """with environment files: the names in `environment` that the program itself sets, sorted; these beat the files"""
+    environment_file: tuple[EnvironmentFile, ...] = ()
+    user_environment: bool = False
+    """whether HOME, USER, LOGNAME and SHELL are those of the user it runs as (when it is another than the daemon's)"""
     priority: int = 999
     autostart: bool = True
     autorestart: Autorestart = Autorestart.UNEXPECTED
@@ -114,6 +175,20 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     stopasgroup: bool = False
     killasgroup: bool = False
     redirect_stderr: bool = False
+    log_format: LogFormat = "raw"
+    """of the lines in its logs; events, captures and syslog get what the program wrote"""
+    prestart: str | None = None
+    """command run before each start, awaited"""
+    poststart: str | None = None
+    """command run once it is RUNNING"""
+    prestop: str | None = None
+    """command run before a process that is RUNNING is asked to stop, awaited"""
+    poststop: str | None = None
+    """command run after each end; the next start waits for it"""
+    hook_timeout: float = 30
+    """seconds until a hook is killed, which counts as its failure; 0 is for ever"""
+    hook_failure: Literal["ignore", "abort"] | None = None
+    """None: abort for prestart, ignore for the others"""
     stdout_logfile: str | None = AUTO
     """a path, `AUTO`, or None for no log"""
     stdout_logfile_maxbytes: int = 50 * 1024 * 1024
@@ -194,6 +269,10 @@ class DaemonSettings(msgspec.Struct, frozen=True, kw_only=True):
     gid: int | None = None
     identifier: str = "supervisor"
     strip_ansi: bool = False
+    statedir: str = ""
+    """absolute; holds what outlives the daemon; empty: nothing does"""
+    keep_root_to_spawn: bool = False
+    """a daemon that becomes `user` keeps the right to start and signal processes of others, and nothing else of root"""
 
 
 class CtlSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,6 +299,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ctl: CtlSettings = CtlSettings()
     rpcinterfaces: tuple[ExtensionSpec, ...] = ()
     """those that are not built in, in file order"""
+    alerts: tuple[AlertSpec, ...] = ()
+    """in file order; `email:` of the daemon's section last"""
 
     def group(self, name: str) -> GroupSpec | None:
         """Return the group of that name."""

@@ -7,12 +7,23 @@ from tmd.config.settings import GroupSpec, ProcessSpec
 from tmd.wire.names import ProcessId
 
 
+class LastWords(msgspec.Struct, frozen=True):
+    """The end of what a process wrote in one life, as far as its logs have it; at most `LAST_WORDS_BYTES` each."""
+
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+LAST_WORDS_BYTES = 2048
+
+
 class ExitStatus(msgspec.Struct, frozen=True):
     """How a process ended: by exit code or by signal."""
 
     code: int | None = None
     signal: int | None = None
     core: bool = False
+    last_words: LastWords = LastWords()
 
     @property
     def number(self) -> int:

@@ -13,11 +13,11 @@ from tmd.core.delivery import PoolView
 from tmd.daemon.bus import emitted, events_only
 from tmd.daemon.configuration import Configuration
 from tmd.daemon.joining import Joining
-from tmd.daemon.operations import pass_on, refused
+from tmd.daemon.operations import refused
+from tmd.daemon.requests import Requests
 from tmd.daemon.runtime import Runtime
-from tmd.daemon.surface import GroupView, Operation, ProcessView, Result, completed
+from tmd.daemon.surface import GroupView, Operation, ProcessView, Result
 from tmd.daemon.workers import Workers
-from tmd.posix.children import SpawnRefused
 from tmd.posix.logfiles import LogTarget
 from tmd.posix.succession import Succession
 from tmd.wire.faults import Fault, RpcFault
@@ -29,9 +29,6 @@ T = TypeVar("T")
 
 JOB_CONTROL = frozenset({signal.SIGSTOP, signal.SIGTSTP, signal.SIGCONT})
 """signals that suspend or resume a job: they go to the whole process group"""
-
-STOP_REPORT_S = 2.0
-"""how often a waiting stop says in the log whom it waits for (contract 4.4)"""
 
 
 class Daemon:
@@ -49,14 +46,13 @@ class Daemon:
     ) -> None:
         self._runtime = runtime
         self._configuration = configuration
+        self._requests = Requests(runtime)
         self._joining = Joining(runtime, configuration)
         self._workers = workers
         self._main_target = main_target
         self._servers = tuple(servers)
         self._figures = figures
         self._state = DaemonState.RUNNING
-        self._restarting: set[ProcessId] = set()
-        """stopped only to be started again; who is stopped by hand meanwhile leaves"""
 
     # --- facts ------------------------------------------------------------------------------------------------
 
@@ -130,84 +126,21 @@ class Daemon:
 
     def start(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
         """Start processes in the order given."""
-        if not wait:
-            return completed([self._start_now(id_) for id_ in ids])
-        immediate: list[Result] = []
-        asked: list[ProcessId] = []
-        for id_ in ids:
-            if (refusal := self._why_not_start(id_, wait=True)) is not None:
-                immediate.append(refusal)
-            else:
-                asked.append(id_)
-        operation = self._runtime.waiting.for_processes("start", asked, immediate)
-        for id_ in asked:
-            self._runtime.tell(id_, i.StartAsked())
-        return operation
-
-    def _start_now(self, id_: ProcessId) -> Result:
-        """Start one process; return what is known of it right after."""
-        if (refusal := self._why_not_start(id_, wait=False)) is not None:
-            return refusal
-        self._runtime.tell(id_, i.StartAsked())
-        return self._after_start(id_)
+        return self._requests.start(ids, wait=wait)
 
     def stop(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
         """Stop processes: falling priority, each level awaited; within a level all at once."""
-        immediate: list[Result] = []
-        asked: list[ProcessId] = []
-        for id_ in ids:
-            state = self._process_state(id_)
-            if state in RUNNING_STATES or (state is ProcessState.STOPPING and id_ in self._restarting):
-                asked.append(id_)
-            elif id_ in self._restarting:  # down already, and now to stay down
-                self._runtime.tell(id_, i.StopAsked())
-                self._restarting.discard(id_)
-                immediate.append(Result(id_))
-            else:
-                immediate.append(refused(id_, Fault.NOT_RUNNING))
-        self._restarting.difference_update(asked)
-        if not wait:
-            self._runtime.feed(i.StopInOrderAsked(tuple(asked)))
-            return completed([*immediate, *(Result(id_) for id_ in asked)])
-        operation = self._runtime.waiting.for_processes("stop", asked, immediate)
-        self._runtime.feed(i.StopInOrderAsked(tuple(asked)))
-        self._report_stops(asked, operation)
-        return operation
+        return self._requests.stop(ids, wait=wait)
 
     def restart_processes(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
         """Stop what runs and start all; goes on whatever becomes of the client."""
-        running = [id_ for id_ in ids if self._process_state(id_) in RUNNING_STATES]
-        stopping = [id_ for id_ in ids if self._process_state(id_) is ProcessState.STOPPING]
-        operation: Operation[list[Result]] = Operation()
-        self._restarting.update(running, stopping)
-        let_go = self._runtime.sockets.keep(ids)
-
-        def stopped(stops: Operation[list[Result]]) -> None:
-            start_again(stops)
-            self._runtime.loop.call_soon(let_go)  # by then they are on their way
-
-        def start_again(stops: Operation[list[Result]]) -> None:
-            if stops.fault is not None or not self.running:
-                operation.refuse(stops.fault or RpcFault(Fault.SHUTDOWN_STATE))
-                return
-            dropped = [id_ for id_ in (*running, *stopping) if id_ not in self._restarting]
-            self._restarting.difference_update(running, stopping)
-            present = [id_ for id_ in ids if self._runtime.overseer.member(id_) is not None and id_ not in dropped]
-            overtaken = [refused(id_, Fault.ABNORMAL_TERMINATION) for id_ in dropped]
-            self.start(present, wait=wait).then(lambda starts: pass_on(starts, operation, overtaken))
-
-        stops = self._runtime.waiting.for_processes("stop", [*running, *stopping], ())
-        if running:
-            self._runtime.feed(i.StopInOrderAsked(tuple(running), by_hand=False))
-        self._report_stops(running, stops)
-        stops.then(stopped)
-        return operation if wait else completed([Result(id_) for id_ in ids])
+        return self._requests.restart(ids, wait=wait, still=lambda: self.running)
 
     def signal(self, ids: Sequence[ProcessId], signum: int) -> list[Result]:
         """Send a signal; job-control signals go to the whole process group."""
         results = []
         for id_ in ids:
-            if self._process_state(id_) not in SIGNALLABLE_STATES:
+            if self._requests.state_of(id_) not in SIGNALLABLE_STATES:
                 results.append(refused(id_, Fault.NOT_RUNNING))
                 continue
             self._runtime.tell(id_, i.SignalAsked(signum, whole_group=signum in JOB_CONTROL))
@@ -217,7 +150,7 @@ class Daemon:
     def send_stdin(self, id: ProcessId, data: bytes) -> None:  # noqa: A002 - the surface's word
         """Queue bytes for a process's stdin."""
         life = self._runtime.lives.get(id)
-        if life is None or self._process_state(id) is ProcessState.STOPPING:
+        if life is None or self._requests.state_of(id) is ProcessState.STOPPING:
             raise RpcFault(Fault.NOT_RUNNING, id.namespec)
         try:
             taken = life.stdin.offer(data)
@@ -396,46 +329,6 @@ class Daemon:
         self._runtime.mainlog.error(text)
 
     # --- inside -----------------------------------------------------------------------------------------------
-
-    def _process_state(self, id_: ProcessId) -> ProcessState | None:
-        member = self._runtime.overseer.member(id_)
-        return member.process.state if member else None
-
-    def _why_not_start(self, id_: ProcessId, *, wait: bool) -> Result | None:
-        member = self._runtime.overseer.member(id_)
-        if member is None:
-            return refused(id_, Fault.BAD_NAME)
-        try:
-            self._runtime.lives.find_command(member.spec, self.settings.serverurl)
-        except SpawnRefused as refusal:
-            return refused(id_, refusal.fault, refusal.reason)
-        state = member.process.state
-        if member.leaving:
-            return refused(id_, Fault.FAILED, f"cannot start {id_.namespec}: it is being removed")
-        if state in RUNNING_STATES:
-            return refused(id_, Fault.ALREADY_STARTED)
-        if state is ProcessState.UNKNOWN and member.process.pid:
-            reason = f"pid {member.process.pid} of it still runs, and the system refuses to signal it"
-            return refused(id_, Fault.FAILED, f"cannot start {id_.namespec}: {reason}")
-        if state is ProcessState.STOPPING and wait:
-            self._runtime.tell(id_, i.StartAsked())
-            return refused(id_, Fault.ABNORMAL_TERMINATION)
-        return None
-
-    def _after_start(self, id_: ProcessId) -> Result:
-        """Tell what an unawaited start led to so far: a spawn refused at once is worth saying."""
-        if self._process_state(id_) in (ProcessState.BACKOFF, ProcessState.FATAL):
-            return refused(id_, Fault.SPAWN_ERROR)
-        return Result(id_)
-
-    def _report_stops(self, ids: Sequence[ProcessId], operation: Operation[list[Result]]) -> None:
-        if operation.done:
-            return
-        for id_ in ids:
-            if self._process_state(id_) is ProcessState.STOPPING:
-                self._runtime.mainlog.info(f"waiting for {id_.process} to stop")
-        timer = self._runtime.loop.call_later(STOP_REPORT_S, lambda: self._report_stops(ids, operation))
-        operation.then(lambda _: timer.cancel())
 
     def _apply(self, plan: Plan) -> Operation[Plan]:
         running = frozenset(

@@ -8,19 +8,18 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import NamedTuple, Protocol
 
 from tmd.config.settings import ProcessSpec
-from tmd.core.capture import CaptureTransform
 from tmd.core.inputs import ExitStatus
-from tmd.daemon.logbook import CHANNELS, Logbook
+from tmd.daemon.launching import Launching
+from tmd.daemon.logbook import CHANNELS
+from tmd.daemon.plumbing import Plumbing, is_heard
 from tmd.daemon.surface import Channel
 from tmd.posix import children, limits
 from tmd.posix.drain import Drain, Sinks
 from tmd.posix.loop import ChildEvent, Loop, Timer
 from tmd.posix.pipes import input_pipe, output_pipe
-from tmd.posix.privileges import find_user, group_ids
 from tmd.posix.stdin import StdinWriter
 from tmd.wire.faults import Fault
 from tmd.wire.names import ProcessId
@@ -63,10 +62,10 @@ class Life:
 class Lives:
     """All processes that exist, by pid and by name.
 
-    `ended(id, status)` is called once per life. `copy(id, channel, data)` sees every chunk of output, on the drain's
-    thread, while `copy_output` is on. `files_limit`: the soft limit of open files for children. `ends_groups`: what a
-    leader with `killasgroup` leaves in its process group goes with it. `listening`: the descriptor of the socket a
-    process gets in place of a stdin, if any; raises `SpawnRefused`. `ears`: who hears event listeners.
+    `ended(id, status)` is called once per life. `files_limit`: the soft limit of open files for children.
+    `ends_groups`: what a leader with `killasgroup` leaves in its process group goes with it. `listening`: the
+    descriptor of the socket a process gets in place of a stdin, if any; raises `SpawnRefused`. `ears`: who hears event
+    listeners.
     """
 
     def __init__(
@@ -74,25 +73,21 @@ class Lives:
         *,
         loop: Loop,
         drain: Drain,
-        logbook: Logbook,
-        environment: Mapping[str, str],
+        launching: Launching,
+        plumbing: Plumbing,
         ended: Callable[[ProcessId, ExitStatus], None],
-        strip_ansi: bool,
         ends_groups: bool,
         files_limit: int,
-        copy: Callable[[ProcessId, Channel, bytes], None],
         listening: Callable[[ProcessSpec], int | None],
         ears: Ears,
     ) -> None:
-        self._loop, self._drain, self._logbook = loop, drain, logbook
-        self._environment = environment
+        self._loop, self._drain = loop, drain
+        self.launching = launching
+        self._plumbing = plumbing
         self._ended = ended
-        self._strip_ansi = strip_ansi
         self._ends_groups = ends_groups
-        self._copy = copy
         self._listening = listening
         self._ears = ears
-        self._copying = False
         self._files_limit = limits.files_limit()
         self._nofile = files_limit if files_limit != self._files_limit else None
         """the soft limit of open files for children, once the daemon's own is another"""
@@ -113,27 +108,9 @@ class Lives:
         """Return the pids that exist."""
         return list(self._by_pid)
 
-    def find_command(self, spec: ProcessSpec, serverurl: str | None) -> tuple[str, tuple[str, ...]]:
-        """Return (path, argv) of a program; raises `SpawnRefused` when there is nothing to run."""
-        return children.find_command(spec.command, self.child_environment(spec, serverurl))
-
-    def child_environment(self, spec: ProcessSpec, serverurl: str | None) -> dict[str, str]:
-        """Return the whole environment of a child; later wins (contract 5)."""
-        environment = dict(self._environment)
-        environment["SUPERVISOR_ENABLED"] = "1"
-        url = serverurl if spec.serverurl is None else spec.serverurl
-        if url:
-            environment["SUPERVISOR_SERVER_URL"] = url
-        environment["SUPERVISOR_PROCESS_NAME"] = spec.name
-        environment["SUPERVISOR_GROUP_NAME"] = spec.group
-        environment.update(spec.environment)
-        return environment
-
     def spawn(self, spec: ProcessSpec, serverurl: str | None) -> int:
         """Start a process and return its pid; raises `SpawnRefused`. Nothing is left behind by a failure."""
-        environment = self.child_environment(spec, serverurl)
-        path, argv = children.find_command(spec.command, environment)
-        uid, gid, groups = self._identity(spec)
+        start = self.launching.prepare(spec, spec.command, serverurl)
         mine: list[int] = []
         theirs: list[int] = []
         outputs: dict[Channel, int] = {}
@@ -142,21 +119,7 @@ class Lives:
             child_out = self._output("stdout", spec, outputs, mine, theirs)
             child_err = child_out if spec.redirect_stderr else self._output("stderr", spec, outputs, mine, theirs)
             self._make_room(child_in if parent_in is None else parent_in)
-            launch = children.Launch(
-                argv=argv,
-                path=path,
-                environment=environment,
-                directory=spec.directory,
-                umask=spec.umask,
-                uid=uid,
-                gid=gid,
-                groups=groups,
-                stdin=child_in,
-                stdout=child_out,
-                stderr=child_err,
-                restore_signals=spec.restore_signals,
-            )
-            pid = children.spawn(spec.name, launch)
+            pid = start.now(stdin=child_in, stdout=child_out, stderr=child_err)
         except OSError as why:
             _close_all(mine)
             if why.errno == errno.EMFILE:
@@ -203,7 +166,7 @@ class Lives:
         if fd is not None:
             self._generation += 1
             key = ChannelKey(life.id, "stdout", life.pid, self._generation)
-            self._drain.open(key, fd, Sinks(target=self._logbook.target(life.id, "stdout")))
+            self._drain.open(key, fd, Sinks(target=self._plumbing.logbook.target(life.id, "stdout")))
             self._retire(key)
 
     def retarget(self, spec: ProcessSpec) -> None:
@@ -215,12 +178,12 @@ class Lives:
     def _redirect(self, life: Life, spec: ProcessSpec) -> None:
         life.spec = spec
         for key in life.keys:
-            self._drain.retarget(key, self._sinks(spec, key.channel))
+            self._drain.retarget(key, self._plumbing.sinks(spec, key.channel))
 
     def copy_output(self, *, on: bool) -> None:
         """Begin or end to copy all output; of what had no pipe so far, from its next start."""
-        if on != self._copying:
-            self._copying = on
+        if on != self._plumbing.copying:
+            self._plumbing.copying = on
             for life in self._by_id.values():
                 self._redirect(life, life.spec)
 
@@ -275,23 +238,6 @@ class Lives:
         deadline = self._loop.call_later(DRAIN_GRACE_S, tell)
         self._drain.finish(life.keys, tell)
 
-    def _identity(self, spec: ProcessSpec) -> tuple[int | None, int | None, tuple[int, ...] | None]:
-        """Return what to become, Nones where nothing changes. Asking for whom we are already is no change."""
-        if spec.uid is None and spec.gid is None:
-            return None, None, None
-        if spec.uid is None or (spec.uid == os.geteuid() and spec.gid in (None, os.getegid())):
-            return None, spec.gid if spec.gid != os.getegid() else None, None
-        user = find_user(str(spec.uid))
-        if user is None:
-            gid = spec.gid
-            if gid is None:
-                reason = f"couldn't setuid to {spec.uid}: Can't find uid {spec.uid}"
-                raise children.SpawnRefused(reason, Fault.SPAWN_ERROR, transient=False)
-            return spec.uid, gid, (gid,)
-        gid = user.gid if spec.gid is None else spec.gid
-        groups = tuple(dict.fromkeys((gid, *group_ids(user))))
-        return spec.uid, gid, groups
-
     def _input(self, spec: ProcessSpec, mine: list[int], theirs: list[int]) -> tuple[int, int | None]:
         """Return the child's end of its stdin, and ours: none where the child listens on a socket there."""
         listening = self._listening(spec)
@@ -306,7 +252,7 @@ class Lives:
         self, channel: Channel, spec: ProcessSpec, outputs: dict[Channel, int], mine: list[int], theirs: list[int]
     ) -> int:
         """Return the child's end for a channel: a pipe, or /dev/null where nobody would read it."""
-        if not self._wanted(spec, channel):
+        if not self._plumbing.wanted(spec, channel):
             if self._null is None:
                 self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
             return self._null
@@ -316,37 +262,17 @@ class Lives:
         outputs[channel] = ours
         return child
 
-    def _wanted(self, spec: ProcessSpec, channel: Channel) -> bool:
-        if _is_heard(spec, channel):
-            return True
-        events, capture, syslog = _watching(spec, channel)
-        return bool(self._logbook.target(spec.id, channel) or events or capture or syslog or self._copying)
-
-    def _sinks(self, spec: ProcessSpec, channel: Channel) -> Sinks:
-        events, capture, syslog = _watching(spec, channel)
-        transform = None
-        if events or capture or self._strip_ansi:
-            transform = partial(
-                CaptureTransform, capture_maxbytes=capture, events_enabled=events, strip_ansi=self._strip_ansi
-            )
-        return Sinks(
-            target=self._logbook.target(spec.id, channel),
-            syslog_tag=spec.name if syslog else None,
-            transform=transform,
-            copy=partial(self._copy, spec.id, channel) if self._copying else None,
-        )
-
     def _settle(self, spec: ProcessSpec, pid: int, parent_in: int | None, outputs: Mapping[Channel, int]) -> None:
         self._generation += 1
         keys = []
         heard = None
         for channel, fd in outputs.items():
-            if _is_heard(spec, channel):
+            if is_heard(spec, channel):
                 heard = fd
                 continue
             key = ChannelKey(spec.id, channel, pid, self._generation)
             keys.append(key)
-            self._drain.open(key, fd, self._sinks(spec, channel))
+            self._drain.open(key, fd, self._plumbing.sinks(spec, channel))
             self._retire(key)
         life = Life(spec, pid, StdinWriter(self._loop, parent_in), tuple(keys))
         self._by_pid[pid] = life
@@ -361,17 +287,6 @@ class Lives:
         earlier.append(key)
         while len(earlier) > LINGERING_LIMIT:
             self._drain.close(earlier.pop(0))
-
-
-def _is_heard(spec: ProcessSpec, channel: Channel) -> bool:
-    """Tell whether a channel carries the answers of an event listener."""
-    return channel == "stdout" and spec.kind == "eventlistener"
-
-
-def _watching(spec: ProcessSpec, channel: Channel) -> tuple[bool, int, bool]:
-    if channel == "stdout":
-        return spec.stdout_events_enabled, spec.stdout_capture_maxbytes, spec.stdout_syslog
-    return spec.stderr_events_enabled, spec.stderr_capture_maxbytes, spec.stderr_syslog
 
 
 def _close_all(fds: list[int]) -> None:

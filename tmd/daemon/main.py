@@ -21,9 +21,11 @@ from tmd.core.events import text_of
 from tmd.daemon.configuration import Configuration
 from tmd.daemon.daemon import Daemon
 from tmd.daemon.footing import CannotStart, Footing
+from tmd.daemon.launching import Launching
 from tmd.daemon.lives import Lives
 from tmd.daemon.logbook import Logbook
 from tmd.daemon.mainlog import MainLog
+from tmd.daemon.plumbing import Plumbing
 from tmd.daemon.runtime import Runtime
 from tmd.daemon.surface import Channel, DaemonSurface, StartRefused
 from tmd.daemon.workers import Workers
@@ -289,13 +291,11 @@ class _Instance:
             files_limit=self._boot.files_limit,
             loop=self._loop,
             drain=drain,
-            logbook=logbook,
-            environment=self._boot.environ,
+            launching=Launching(self._boot.environ),
+            plumbing=Plumbing(logbook, strip_ansi=self._settings.daemon.strip_ansi, copy=copy),
             ended=runtime.ended,
             ears=runtime.listeners,
             listening=runtime.sockets.take,
-            strip_ansi=self._settings.daemon.strip_ansi,
-            copy=copy,
             ends_groups=self._settings.dialect is Dialect.NATIVE,
         )
         lives.copy_output(on=self._settings.daemon.loglevel <= Level.DEBG)

@@ -265,7 +265,7 @@ class Runtime:
         )
 
     def _child_environment(self, spec: ProcessSpec) -> dict[str, str]:
-        return self.lives.child_environment(spec, self.settings.serverurl)
+        return self.lives.launching.environment(spec, self.settings.serverurl)
 
     def close(self) -> None:
         """Let go of everything; what still runs is left alone."""

@@ -1,7 +1,8 @@
 """Where things are when nobody says otherwise, for the superuser and for a plain user.
 
 Both `tmd` and `tmctl` ask here, so that a client without a flag finds a daemon without one.
-Under systemd the directories it hands to a unit win (systemd.exec(5): RUNTIME_DIRECTORY, LOGS_DIRECTORY).
+Under systemd the directories it hands to a unit win (systemd.exec(5): RUNTIME_DIRECTORY, LOGS_DIRECTORY,
+STATE_DIRECTORY).
 A plain user's come from the XDG base directory specification.
 """
 
@@ -16,6 +17,8 @@ class Places(NamedTuple):
     """sockets and pid files"""
     log: str
     """the daemon's log and the logs of its children"""
+    state: str
+    """what outlives a daemon"""
 
     @property
     def socket(self) -> str:
@@ -37,12 +40,13 @@ def default_places(environ: Mapping[str, str], uid: int, home: str) -> Places:
     """Return the default directories for a user; nothing is created."""
     run = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     log = environ.get("LOGS_DIRECTORY", "").partition(":")[0]
+    lasting = environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if uid == 0:
-        return Places(run or "/run/taskmaster", log or "/var/log/taskmaster")
+        return Places(run or "/run/taskmaster", log or "/var/log/taskmaster", lasting or "/var/lib/taskmaster")
     state = environ.get("XDG_STATE_HOME") or f"{home}/.local/state"
     runtime = environ.get("XDG_RUNTIME_DIR")
     base = f"{runtime}/taskmaster" if runtime else f"{state}/taskmaster/run"
-    return Places(run or base, log or f"{state}/taskmaster/log")
+    return Places(run or base, log or f"{state}/taskmaster/log", lasting or f"{state}/taskmaster")
 
 
 _SUPERVISORS_HERE = ("supervisord.conf", "etc/supervisord.conf")

@@ -1,0 +1,93 @@
+"""Launching: what a program is started with, beyond its pipes: command, environment, identity, directory, umask.
+
+Whoever starts something in a program's name asks here, so that it runs as the program would. Knows nothing of what
+becomes of it.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tmd.config.settings import ProcessSpec
+from tmd.posix import children
+from tmd.posix.privileges import find_user, group_ids
+from tmd.wire.faults import Fault
+
+
+class Launching:
+    """`environment`: the daemon's own, which every child begins with."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def find_command(self, spec: ProcessSpec, serverurl: str | None) -> tuple[str, tuple[str, ...]]:
+        """Return (path, argv) of a program; raises `SpawnRefused` when there is nothing to run."""
+        return children.find_command(spec.command, self.environment(spec, serverurl))
+
+    def environment(self, spec: ProcessSpec, serverurl: str | None) -> dict[str, str]:
+        """Return the whole environment of a child; later wins (contract 5)."""
+        environment = dict(self._environment)
+        environment["SUPERVISOR_ENABLED"] = "1"
+        url = serverurl if spec.serverurl is None else spec.serverurl
+        if url:
+            environment["SUPERVISOR_SERVER_URL"] = url
+        environment["SUPERVISOR_PROCESS_NAME"] = spec.name
+        environment["SUPERVISOR_GROUP_NAME"] = spec.group
+        environment.update(spec.environment)
+        return environment
+
+    def prepare(self, spec: ProcessSpec, command: str, serverurl: str | None) -> "Start":
+        """Return all it takes to run a command as the program would be; raises `SpawnRefused`, before any effect."""
+        environment = self.environment(spec, serverurl)
+        path, argv = children.find_command(command, environment)
+        return Start(spec, path, argv, environment, identity(spec))
+
+
+class Start(NamedTuple):
+    """A start that lacks only its three streams."""
+
+    spec: ProcessSpec
+    path: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    identity: tuple[int | None, int | None, tuple[int, ...] | None]
+
+    def now(self, *, stdin: int, stdout: int, stderr: int) -> int:
+        """Start it and return its pid; raises `SpawnRefused`."""
+        uid, gid, groups = self.identity
+        launch = children.Launch(
+            argv=self.argv,
+            path=self.path,
+            environment=self.environment,
+            directory=self.spec.directory,
+            umask=self.spec.umask,
+            uid=uid,
+            gid=gid,
+            groups=groups,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            restore_signals=self.spec.restore_signals,
+        )
+        return children.spawn(self.spec.name, launch)
+
+
+def identity(spec: ProcessSpec) -> tuple[int | None, int | None, tuple[int, ...] | None]:
+    """Return what to become (uid, gid, groups), Nones where nothing changes; raises `SpawnRefused`.
+
+    Asking for whom we are already is no change.
+    """
+    if spec.uid is None and spec.gid is None:
+        return None, None, None
+    if spec.uid is None or (spec.uid == os.geteuid() and spec.gid in (None, os.getegid())):
+        return None, spec.gid if spec.gid != os.getegid() else None, None
+    user = find_user(str(spec.uid))
+    if user is None:
+        gid = spec.gid
+        if gid is None:
+            reason = f"couldn't setuid to {spec.uid}: Can't find uid {spec.uid}"
+            raise children.SpawnRefused(reason, Fault.SPAWN_ERROR, transient=False)
+        return spec.uid, gid, (gid,)
+    gid = user.gid if spec.gid is None else spec.gid
+    groups = tuple(dict.fromkeys((gid, *group_ids(user))))
+    return spec.uid, gid, groups

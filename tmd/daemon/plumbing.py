@@ -1,0 +1,56 @@
+"""Plumbing: where the output of a program goes, by its settings and by who wants to see it."""
+
+from collections.abc import Callable
+from functools import partial
+
+from tmd.config.settings import ProcessSpec
+from tmd.core.capture import CaptureTransform
+from tmd.daemon.logbook import Logbook
+from tmd.daemon.surface import Channel
+from tmd.posix.drain import Sinks
+from tmd.wire.names import ProcessId
+
+
+class Plumbing:
+    """`copy(id, channel, data)` sees every chunk of output, on the drain's thread, while `copying` is on."""
+
+    def __init__(
+        self, logbook: Logbook, *, strip_ansi: bool, copy: Callable[[ProcessId, Channel, bytes], None]
+    ) -> None:
+        self.logbook = logbook
+        self.copying = False
+        self._strip_ansi = strip_ansi
+        self._copy = copy
+
+    def wanted(self, spec: ProcessSpec, channel: Channel) -> bool:
+        """Tell whether anybody would read a channel."""
+        if is_heard(spec, channel):
+            return True
+        events, capture, syslog = _watching(spec, channel)
+        return bool(self.logbook.target(spec.id, channel) or events or capture or syslog or self.copying)
+
+    def sinks(self, spec: ProcessSpec, channel: Channel) -> Sinks:
+        """Return where a channel goes."""
+        events, capture, syslog = _watching(spec, channel)
+        transform = None
+        if events or capture or self._strip_ansi:
+            transform = partial(
+                CaptureTransform, capture_maxbytes=capture, events_enabled=events, strip_ansi=self._strip_ansi
+            )
+        return Sinks(
+            target=self.logbook.target(spec.id, channel),
+            syslog_tag=spec.name if syslog else None,
+            transform=transform,
+            copy=partial(self._copy, spec.id, channel) if self.copying else None,
+        )
+
+
+def is_heard(spec: ProcessSpec, channel: Channel) -> bool:
+    """Tell whether a channel carries the answers of an event listener."""
+    return channel == "stdout" and spec.kind == "eventlistener"
+
+
+def _watching(spec: ProcessSpec, channel: Channel) -> tuple[bool, int, bool]:
+    if channel == "stdout":
+        return spec.stdout_events_enabled, spec.stdout_capture_maxbytes, spec.stdout_syslog
+    return spec.stderr_events_enabled, spec.stderr_capture_maxbytes, spec.stderr_syslog
