@@ -3,7 +3,7 @@
 import argparse
 import platform
 
-from bench import drain, idle, respawn
+from bench import alerts, drain, idle, respawn
 from bench.table import markdown
 
 
@@ -16,6 +16,7 @@ def main() -> None:
     peer, scale = not options.alone, 0.2 if options.quick else 1.0
     table = [
         *respawn.rows(max(5, int(30 * scale)), peer),
+        *alerts.rows(max(5, int(30 * scale))),
         *idle.rows(500, 10 * scale, peer),
         *drain.rows(8, 10 * scale, 0, 0, peer),
         *drain.rows(8, 10 * scale, 65536, 0, peer),

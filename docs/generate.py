@@ -14,18 +14,22 @@ ROOT = Path(__file__).resolve().parent.parent
 def generated() -> dict[str, str]:
     """Return every generated file: path from the top of the repository -> text."""
     sys.path.insert(0, str(ROOT))
+    from docs import completions, manual  # noqa: PLC0415
     from tmctl.reference import commands_page  # noqa: PLC0415 - the repository may not be installed
     from tmd.config import exports  # noqa: PLC0415
+    from tmd.config.schema import json_schema  # noqa: PLC0415
     from tmd.http.reference import methods_page  # noqa: PLC0415
 
     return {
         "docs/reference/settings.md": exports.reference_markdown(),
-        "docs/reference/schema.json": json.dumps(exports.json_schema(), indent=2) + "\n",
+        "docs/reference/schema.json": json.dumps(json_schema(), indent=2) + "\n",
         "docs/reference/sample.ini": exports.sample("ini"),
         "docs/reference/sample.yaml": exports.sample("yaml"),
         "docs/reference/methods.md": methods_page(),
         "docs/reference/tmctl.md": commands_page(),
         "docs/reference/sample.conf": exports.sample("supervisor"),
+        **completions.files(),
+        **manual.files(),
         "docs/supervisor.md": _with_differences((ROOT / "docs/supervisor.md").read_text(encoding="utf-8")),
     }
 

@@ -52,6 +52,9 @@ FLAGS: tuple[Flag, ...] = (
     Flag("h?", "help", "", "print this help"),
 )
 
+COMPLETE = "complete"
+"""A flag that only the completions of shells use: what follows is what was typed, the last word unfinished."""
+
 
 class BadArguments(Exception):
     """A command line that cannot be understood."""
@@ -72,7 +75,9 @@ def parse_arguments(arguments: Sequence[str]) -> Arguments:
         word = rest.pop(0)
         if word == "--":
             break
-        if word.startswith("--"):
+        if word == f"--{COMPLETE}":
+            flags[COMPLETE] = ""
+        elif word.startswith("--"):
             _long(word[2:], rest, flags)
         else:
             _short(word[1:], rest, flags)

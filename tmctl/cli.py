@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from tmctl import exits
-from tmctl.arguments import FLAGS, Arguments, BadArguments, parse_arguments
+from tmctl.arguments import COMPLETE, FLAGS, Arguments, BadArguments, parse_arguments
 from tmctl.client import Client
 from tmctl.config import SUPERVISORS_CLIENT, BadConfig, Surroundings, Target, Wishes, find_target
 from tmctl.connection import Unreachable, parse_url
@@ -57,6 +57,10 @@ def _main(argv: Sequence[str]) -> int:
             raise BadArguments(f"invalid value for --color {colour!r}: not one of {', '.join(_COLOURS)}")
     except BadArguments as error:
         return _usage(str(error))
+    if COMPLETE in arguments.flags:
+        from tmctl.offering import keep_quiet  # noqa: PLC0415  few ask for it
+
+        keep_quiet()
     output = standard_output(cast("ColourChoice", colour), os.environ, raw="raw" in arguments.flags)
     if "help" in arguments.flags:
         output.line(help_page(_called()))
@@ -79,6 +83,11 @@ def _main(argv: Sequence[str]) -> int:
         return _usage(f"invalid value for {place} {target.url!r}: {error}")
     session = _session(arguments, output, target, surroundings, Client(address, target.username, target.password))
     try:
+        if COMPLETE in arguments.flags:
+            from tmctl.offering import offer  # noqa: PLC0415
+
+            offer(session, arguments.words)
+            return exits.OK
         if target.plugins:
             from tmctl.plugins import load_plugins  # noqa: PLC0415  few have any
 

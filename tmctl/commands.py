@@ -6,10 +6,10 @@ Dispatch, `help`, completion and the reference page are derived from it; there i
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from tmctl import acting, configuring, exits, following, pools, showing
+from tmctl import acting, alerts, configuring, exits, following, pools, showing, why
 from tmctl.session import Request, Session
 
-Completes = Literal["nothing", "commands", "groups", "processes", "signal then processes"]
+Completes = Literal["nothing", "commands", "groups", "processes", "signal then processes", "sinks"]
 Flag = Literal["--json", "--verbose", "--raw", "--config"]
 
 
@@ -96,6 +96,28 @@ _J: tuple[Flag, ...] = ("--json",)
 COMMANDS: tuple[Command, ...] = (
     Command(
         "add", configuring.add, (("add GROUP...", "activate groups that are configured but not active"),), "groups", _J
+    ),
+    Command(
+        "alert-test",
+        alerts.alert_test,
+        (
+            ("alert-test", "send a sample to every place that is told of alerts, and show what was said there"),
+            ("alert-test SINK...", "send it to some"),
+        ),
+        "sinks",
+        _J,
+        own=True,
+    ),
+    Command(
+        "alerts",
+        alerts.alerts,
+        (
+            ("alerts", "show where alerts go: filters, alerts sent, waiting, failed and dropped, the last trouble"),
+            ("alerts SINK...", "show some"),
+        ),
+        "sinks",
+        _J,
+        own=True,
     ),
     Command("avail", showing.avail, (("avail", "show every configured process, active or not"),), flags=_J),
     Command(
@@ -298,6 +320,18 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "version", showing.version, (("version", "show which version of Supervisor the server stands for"),), flags=_J
+    ),
+    Command(
+        "why",
+        why.why,
+        (
+            ("why NAME...", "explain the last ends of processes: what happened, which rule acted, what happens next"),
+            ("why GROUP:*", "explain those of a whole group"),
+            ("why -n LINES NAME...", f"show so many of the last lines before each end (default {why.DEFAULT_LINES})"),
+        ),
+        "processes",
+        _J,
+        own=True,
     ),
 )
 

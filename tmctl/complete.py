@@ -37,8 +37,9 @@ Ask = Callable[[], Sequence[Info]]
 class Names:
     """The processes of the server, asked anew when what is known is old; none when it cannot be asked."""
 
-    def __init__(self, ask: Ask, clock: Callable[[], float]) -> None:
+    def __init__(self, ask: Ask, clock: Callable[[], float], sinks: Callable[[], Sequence[str]] = tuple) -> None:
         self._ask = ask
+        self.sinks = sinks
         self._clock = clock
         self._known: Sequence[Info] = ()
         self._asked_at: float | None = None
@@ -55,8 +56,16 @@ class Names:
         self._asked_at = None
 
 
-def completions(before: str, infos: Callable[[], Sequence[Info]], plugins: "Plugins | None" = None) -> list[str]:
-    """Return what the last word of the text before the cursor may become, sorted, each a whole word."""
+def completions(
+    before: str,
+    infos: Callable[[], Sequence[Info]],
+    plugins: "Plugins | None" = None,
+    sinks: Callable[[], Sequence[str]] = tuple,
+) -> list[str]:
+    """Return what the last word of the text before the cursor may become, sorted, each a whole word.
+
+    `sinks` gives the names of places that are told of alerts.
+    """
     words = before.split()
     word = "" if not words or before[-1].isspace() else words.pop()
     if plugins is not None:
@@ -64,9 +73,9 @@ def completions(before: str, infos: Callable[[], Sequence[Info]], plugins: "Plug
         if added is not None:
             return sorted(set(added))
         if words in ([], ["help"]):
-            known = {*plugins.names(), *_candidates(words, word, infos)}
+            known = {*plugins.names(), *_candidates(words, word, infos, sinks)}
             return sorted(candidate for candidate in known if candidate.startswith(word))
-    return sorted({candidate for candidate in _candidates(words, word, infos) if candidate.startswith(word)})
+    return sorted({candidate for candidate in _candidates(words, word, infos, sinks) if candidate.startswith(word)})
 
 
 def _added(earlier: list[str], word: str, before: str, plugins: "Plugins") -> list[str] | None:
@@ -77,7 +86,9 @@ def _added(earlier: list[str], word: str, before: str, plugins: "Plugins") -> li
     return None if known is not None and not known.own else plugins.complete(earlier[0], word, before)
 
 
-def _candidates(earlier: list[str], word: str, infos: Callable[[], Sequence[Info]]) -> Iterable[str]:
+def _candidates(
+    earlier: list[str], word: str, infos: Callable[[], Sequence[Info]], sinks: Callable[[], Sequence[str]]
+) -> Iterable[str]:
     if not earlier:
         return [command.name for command in COMMANDS]
     command = BY_NAME.get(earlier[0])
@@ -95,6 +106,8 @@ def _candidates(earlier: list[str], word: str, infos: Callable[[], Sequence[Info
             return _processes(infos(), with_all=command.name not in ("tail", "fg"))
         case "signal then processes":
             return _processes(infos(), with_all=True) if named else SIGNALS
+        case "sinks":
+            return [*sinks(), "all"]
         case _:
             return []
 

@@ -85,8 +85,10 @@ def _find(session: Session, name: str, line: str) -> Command | None:
 
 
 def _command_and_rest(words: Sequence[str]) -> tuple[str, list[str]]:
-    """Take the command's name off the words: its letters end it, so `status-x` is `status` with the name `-x`."""
+    """Take the command's name off the words: else its letters end it, so `status-x` is `status -x`."""
     first, rest = words[0], list(words[1:])
+    if first in BY_NAME:
+        return first, rest
     if first.startswith("?"):
         return "help", [first[1:], *rest] if first[1:] else rest
     length = 0

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping
 from typing import Literal, TextIO
 
+from tmd.wire.visible import visible
+
 ColourChoice = Literal["auto", "always", "never"]
 
 
@@ -23,22 +25,6 @@ def wants_colour(choice: ColourChoice, environ: Mapping[str, str], is_terminal: 
     if environ.get("FORCE_COLOR", "0") not in ("", "0"):
         return True
     return is_terminal and environ.get("TERM", "") not in ("", "dumb")
-
-
-def visible(text: str) -> str:
-    """Return the text with control characters as a terminal would spell them (`^[` for ESC); tab and newline stay."""
-    if text.isprintable():
-        return text
-    return text.replace("\r\n", "\n").translate(_SPELLED)
-
-
-_SPELLED = {
-    **{code: "^" + chr(code + 64) for code in range(32) if code not in (9, 10)},
-    127: "^?",
-    **{code: f"\\x{code:02x}" for code in range(128, 160)},
-    **{code: f"\\u{code:04x}" for code in (0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))},
-}
-"""C0 and C1 controls, and those that turn the direction of text: with them a line can show what it does not say."""
 
 
 class CannotWrite(Exception):

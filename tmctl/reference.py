@@ -149,6 +149,12 @@ DOCUMENTS: tuple[tuple[str, str], ...] = (
         "`pools`: `name`, `events`, `buffer_size`, `waiting`, `delivered`, `rejected`, `redelivered`, `dropped`,"
         " `listeners` (`name`, `state`, `for_s`)",
     ),
+    (
+        "alerts",
+        "`alerts`: `name`, `kind`, `goes_to`, `events`, `programs`, `sent`, `failed`, `dropped`, `waiting`,"
+        " `last_error`, `last_error_at`",
+    ),
+    ("alert-test", "`results`: `name`, `kind`, `goes_to`, `ok`, `said`"),
     ("summary", "`groups`: `name`, `running`, `total`, `states` (state to count)"),
     ("list", "`processes`: names"),
     ("pid", "`pid`; with names `processes`: `name`, `pid`"),

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from tmctl.alerts import ask_for_sinks
 from tmctl.client import HttpStatus
 from tmctl.complete import Names, completions
 from tmctl.connection import Unreachable
@@ -26,7 +27,7 @@ ReadLine = Callable[[], str]
 
 def run_shell(session: Session, prompt: str, history_file: str, *, as_json: bool = False) -> None:
     """Read and run commands until the input ends or a command leaves."""
-    names = Names(lambda: _ask_names(session), time.monotonic)
+    names = Names(lambda: _ask_names(session), time.monotonic, lambda: _ask_sinks(session))
     at_terminal = session.person.is_at_terminal
     ended = _run_one(session, "status", as_json=as_json)
     read_line = _reader(session, f"{prompt}> ", history_file, names)
@@ -74,6 +75,13 @@ def _ask_names(session: Session) -> Sequence[Info]:
     return infos
 
 
+def _ask_sinks(session: Session) -> Sequence[str]:
+    try:
+        return [sink["name"] for sink in ask_for_sinks(session) or ()]
+    except (Unreachable, ServerFault, HttpStatus, BadReply):
+        return ()
+
+
 def _readline_reader(session: Session, prompt: str, history_file: str, names: Names) -> ReadLine:
     """For terminals that obey no escape sequence: prompt_toolkit would not even echo what it completes there."""
     import readline  # noqa: PLC0415
@@ -83,7 +91,7 @@ def _readline_reader(session: Session, prompt: str, history_file: str, names: Na
     def complete(word: str, state: int) -> str | None:
         if state == 0:
             before = readline.get_line_buffer()[: readline.get_endidx()]
-            found[:] = completions(before, names.infos, session.plugins)
+            found[:] = completions(before, names.infos, session.plugins, names.sinks)
         if state >= len(found):
             return None
         return found[0] + " " if len(found) == 1 else found[state]
@@ -119,7 +127,7 @@ def _terminal_reader(session: Session, prompt: str, history_file: str, names: Na
         def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
             before = document.text_before_cursor
             word = "" if not before or before[-1].isspace() else before.split()[-1]
-            found = completions(before, names.infos, session.plugins)
+            found = completions(before, names.infos, session.plugins, names.sinks)
             for text in found:
                 # one candidate is the answer: go on with the next word, as shells do
                 yield Completion(text + " " if len(found) == 1 else text, -len(word), display=text)

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 
 
 def run() -> int:
@@ -10,7 +11,20 @@ def run() -> int:
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
     from tmd.cli import main  # noqa: PLC0415 - not before Ctrl-C is quiet
 
-    return main()
+    code = main()
+    if threading.active_count() > 1:
+        _end_at_once(code)
+    return code
+
+
+def _end_at_once(code: int) -> None:
+    """End without tearing down libraries: a thread that still waits for somebody may be inside of one (TLS crashes)."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # closed, full, or None
+            continue
+    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -65,9 +65,10 @@ SETTINGS = frozenset(flag.long for flag in FLAGS if flag.kind == "setting")
 SWITCHES = frozenset(flag.long for flag in FLAGS if flag.kind == "switch")
 ACTIONS = ("help", "version", "sample", "explain", "install-names", "check-config", "shell")
 """What is done instead of running, the first of them when several are asked for."""
+SAMPLES = ("ini", "yaml", "supervisor")
 PROFILE_ORDERS = ("cumulative", "calls", "callers")
 
-_EXAMPLES = (
+EXAMPLES = (
     ("-c etc/taskmaster.ini", "start as a daemon"),
     ("-n -c etc/taskmaster.yaml", "stay in the foreground"),
     ("--check-config /etc/supervisor/supervisord.conf", "see what is wrong with a file"),
@@ -79,7 +80,7 @@ def usage(program: str = "tmd") -> str:
     known = program == "supervisord"
     others = [flag for flag in FLAGS if flag.kind in ("other", "action") or flag.long in ("nodaemon", "silent")]
     beating = [flag for flag in FLAGS if flag not in others]
-    width = max(len(command) for command, _ in _EXAMPLES) + 3
+    width = max(len(command) for command, _ in EXAMPLES) + 3
     return "\n".join(
         [
             f"{program} -- run a set of applications, keep them alive, answer for them"
@@ -93,7 +94,7 @@ def usage(program: str = "tmd") -> str:
             *_flag_lines(beating, known=known),
             "",
             "examples:",
-            *(f"  {program} {command:<{width}}{meaning}" for command, meaning in _EXAMPLES),
+            *(f"  {program} {command:<{width}}{meaning}" for command, meaning in EXAMPLES),
             "",
         ]
     )

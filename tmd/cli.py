@@ -16,6 +16,7 @@ from tmd.config.daemon import check_flags
 from tmd.config.host import Host
 from tmd.config.load import Loaded, load_file
 from tmd.config.settings import Dialect
+from tmd.daemon import environment_files
 from tmd.daemon.host import machine_host
 from tmd.drop_in import DAEMON, SAMPLE, CannotInstall, called_as, install_names
 from tmd.tree.problems import ConfigRefused
@@ -81,9 +82,11 @@ def _run(path: str, host: Host, loaded: Loaded) -> int:
     from tmd.daemon.main import Boot, run  # noqa: PLC0415
     from tmd.http.listeners import open_servers  # noqa: PLC0415
     from tmd.posix.daemonize import Readiness, detach  # noqa: PLC0415
+    from tmd.posix.notify import take_contract  # noqa: PLC0415
 
     foreground = loaded.settings.daemon.nodaemon
     readiness: Readiness | None = None if foreground else detach()
+    contract = take_contract(os.environ)
     boot = Boot(
         path=path,
         load=lambda path: load_file(path, host),
@@ -91,6 +94,7 @@ def _run(path: str, host: Host, loaded: Loaded) -> int:
         environ=dict(os.environ),
         foreground=foreground,
         ready=readiness.ready if readiness else lambda: None,
+        contract=contract,
     )
     try:
         return run(boot, loaded)
@@ -179,6 +183,9 @@ def _explain(option: str) -> int:
 def _approve(path: str, loaded: Loaded) -> int:
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    wrong = list(environment_files.problems(loaded.settings))
+    if wrong:
+        return _fail("\n  ".join(wrong))
     groups = loaded.settings.groups
     processes = sum(len(group.processes) for group in groups)
     dialect = "native" if loaded.settings.dialect is Dialect.NATIVE else "Supervisor"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.clients.fetching import fetched, only, run
 from tests.clients.naming import SCRIPTS
 from tests.e2e.harness import Rig
+from tests.fetching import fetched, only, run
 
 pytestmark = pytest.mark.clients
 CORE = "ansible-core==2.19.14"

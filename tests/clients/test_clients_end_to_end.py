@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.fetching import alone
 from tests.clients.naming import SCRIPTS, install_names
 from tests.clients.unpacked import supervisor_source
 from tests.e2e import world
+from tests.fetching import alone
 from tests.support import eventually
 
 RUNNER = Path(__file__).with_name("end_to_end_runner.py")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.fetching import fetched, only, run
 from tests.clients.free import free_port
 from tests.e2e.harness import Rig
+from tests.fetching import fetched, only, run
 from tests.support import eventually
 
 pytestmark = pytest.mark.clients

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.clients.fetching import fetched, run
 from tests.clients.free import free_port
 from tests.e2e.harness import Rig
+from tests.fetching import fetched, run
 
 pytestmark = pytest.mark.clients
 RELEASE = "0.1.0"

@@ -4,7 +4,7 @@ import sys
 import tarfile
 from pathlib import Path
 
-from tests.clients.fetching import fetched, only, run
+from tests.fetching import fetched, only, run
 
 RELEASE = "4.3.0"
 

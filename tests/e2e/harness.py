@@ -123,6 +123,7 @@ taskmaster:
   logfile: "{{dir}}/d.log"
   pidfile: "{{dir}}/d.pid"
   childlogdir: "{{dir}}"
+  statedir: "{{dir}}"
   socket: "{{dir}}/s"
 {daemon}
 programs:

@@ -20,6 +20,7 @@ NATIVE = """
 logfile = {home}/tmd.log
 pidfile = {home}/tmd.pid
 childlogdir = {home}
+statedir = {home}
 socket = {home}/s
 
 [once]

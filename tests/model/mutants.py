@@ -3,9 +3,12 @@
 Walk and playbooks have to find every one of them; what they do not find, they do not prove.
 """
 
+import re
 import types
+from pathlib import Path
 from typing import NamedTuple
 
+from tmd.core import condition
 from tmd.core import process as machine
 
 
@@ -19,15 +22,15 @@ MUTANTS = [
     Mutant("one retry too many", "tries > spec.startretries", "tries > spec.startretries + 1"),
     Mutant("one retry too few", "tries > spec.startretries", "tries >= spec.startretries"),
     Mutant("epoch ignored", "    if epoch != process.epoch:\n        return process\n", ""),
-    Mutant("epoch not bumped", "state=state, epoch=process.epoch + 1)", "state=state)"),
+    Mutant("epoch not bumped", "state=state, epoch=process.epoch + 1,", "state=state,"),
     Mutant(
         "forgotten restart after an exit",
-        "return _launch(process, spec, now, out) if restarts else process\n\n\ndef _log_kill",
+        'return _launch(process, spec, "restart", now, out) if restarts else process\n\n\ndef _log_kill',
         "return process\n\n\ndef _log_kill",
     ),
     Mutant(
         "forgotten start after a stop",
-        "return _launch(process, spec, now, out) if restarts else process\n\n\ndef _end",
+        'return _launch(process, spec, "restart", now, out) if restarts else process\n\n\ndef _end',
         "return process\n\n\ndef _end",
     ),
     Mutant(
@@ -105,15 +108,19 @@ MUTANTS = [
     ),
     Mutant(
         "a restart under way survives the daemon's end",
-        "    if process.then_start:\n        process = replace(process, wanted=Wanted.DOWN)\n",
-        "",
+        "if process.in_flight or process.then_start:",
+        "if process.in_flight:",
     ),
     Mutant(
         "a stop leaves a restart standing",
         "replace(process, wanted=Wanted.DOWN, stopped_by_hand",
         "replace(process, stopped_by_hand",
     ),
-    Mutant("a program stopped by hand forgets it", "process.stopped_by_hand or by_hand", "process.stopped_by_hand"),
+    Mutant(
+        "a program stopped by hand forgets it",
+        "process.stopped_by_hand or asked.by_hand",
+        "process.stopped_by_hand",
+    ),
     Mutant(
         "a start forgets to clear it", "_launch(replace(process, stopped_by_hand=False), spec", "_launch(process, spec"
     ),
@@ -148,13 +155,108 @@ MUTANTS = [
     ),
 ]
 
+HOOK_MUTANTS = [
+    Mutant("no prestop", "process.state is not RUNNING or not spec.prestop", "True"),
+    Mutant(
+        "prestop for what does not serve yet",
+        "process.state is not RUNNING or not spec.prestop",
+        "not spec.prestop",
+    ),
+    Mutant("prestop twice", " or process.state is STOPPING or process.prestopping", " or process.state is STOPPING"),
+    Mutant(
+        "a late answer counts", "ended.epoch != process.epoch or not process.prestopping", "not process.prestopping"
+    ),
+    Mutant(
+        "an answer nobody waits for stops it",
+        "ended.epoch != process.epoch or not process.prestopping",
+        "ended.epoch != process.epoch",
+    ),
+    Mutant("the hooks of two stops look alike", "prestopping=True, epoch=process.epoch + 1", "prestopping=True"),
+    Mutant("no veto", "if not ended.failure or spec.hook_failure", "if True or spec.hook_failure"),
+    Mutant("a success is a veto", "if not ended.failure or spec.hook_failure", "if spec.hook_failure"),
+    Mutant(
+        "a veto whatever the policy", 'or spec.hook_failure != "abort" or process.stop_stands', "or process.stop_stands"
+    ),
+    Mutant("a veto against a removal", "or process.stop_stands or process.quiesced", "or process.quiesced"),
+    Mutant("a veto against the daemon's end", "or process.stop_stands or process.quiesced", "or process.stop_stands"),
+    Mutant("a removal is a stop like others", 'process.stop_stands or asked.cause == "removed"', "process.stop_stands"),
+    Mutant("a removal is forgotten", 'process.stop_stands or asked.cause == "removed"', 'asked.cause == "removed"'),
+    Mutant(
+        "kept running, and restarted no more",
+        "replace(process, wanted=Wanted.UP, stopped_by_hand=False, prestopping=False)",
+        "replace(process, stopped_by_hand=False, prestopping=False)",
+    ),
+    Mutant(
+        "kept running, and thought stopped by hand",
+        "replace(process, wanted=Wanted.UP, stopped_by_hand=False, prestopping=False)",
+        "replace(process, wanted=Wanted.UP, prestopping=False)",
+    ),
+    Mutant(
+        "kept running, and deaf to the next stop",
+        "replace(process, wanted=Wanted.UP, stopped_by_hand=False, prestopping=False)",
+        "replace(process, wanted=Wanted.UP, stopped_by_hand=False)",
+    ),
+    Mutant(
+        "a veto nobody is told of",
+        "    out.append(Tell(ProcessStopAborted(spec.id, process.pid, reason)))\n",
+        "",
+    ),
+    Mutant(
+        "an end during prestop is an exit like others",
+        "    if process.prestopping:  # it did",
+        "    if False:  # it did",
+    ),
+    Mutant(
+        "a hook is remembered beyond its life",
+        "epoch=process.epoch + 1, prestopping=False)",
+        "epoch=process.epoch + 1)",
+    ),
+    Mutant("the next life cannot be kept running", "        stop_stands=False,\n", ""),
+    Mutant("a poststart of an earlier life counts", " or process.pid != failed.pid", ""),
+    Mutant(
+        "a poststart counts in any state",
+        "process.state is not RUNNING or process.pid != failed",
+        "process.pid != failed",
+    ),
+    Mutant("a veto after a failed poststart", "spawnerr=failed.reason, stop_stands=True)", "spawnerr=failed.reason)"),
+    Mutant("nobody is told why it was stopped", "spawnerr=failed.reason, stop_stands=True)", "stop_stands=True)"),
+    Mutant(
+        "a failed poststart undoes a restart", "process.wanted if process.then_start else Wanted.DOWN", "Wanted.DOWN"
+    ),
+    Mutant(
+        "a failed poststart is restarted", "process.wanted if process.then_start else Wanted.DOWN", "process.wanted"
+    ),
+    Mutant(
+        "a stop waits for the spawn it overtook",
+        "    if process.in_flight:\n        out.append(DropSpawn(spec.id))\n        return process\n",
+        "",
+    ),
+    Mutant(
+        "what is about to start outlives the daemon",
+        "if process.in_flight or process.then_start:",
+        "if process.then_start:",
+    ),
+    Mutant(
+        "the daemon's end waits for what is about to start",
+        "        out.append(DropSpawn(spec.id))  # nothing",
+        "        pass  # nothing",
+    ),
+    Mutant("a retry looks like a start", '"retry", now, out)', '"start", now, out)'),
+    Mutant("a restart in two halves looks like a start", '"restart" if input.again else "start"', '"start"'),
+]
+
 
 def build(mutant: Mutant) -> types.ModuleType:
-    """Return the machine with the fault in it."""
-    assert machine.__file__ is not None
-    with open(machine.__file__) as file:
-        source = file.read()
-    assert source.count(mutant.old) == 1, f"{mutant.fault}: the patch fits {source.count(mutant.old)} places, not one"
+    """Return the machine with the fault in it, or in what it remembers."""
+    sources = []
+    for part in (condition, machine):
+        assert part.__file__ is not None
+        sources.append(Path(part.__file__).read_text())
+    fits = sum(source.count(mutant.old) for source in sources)
+    assert fits == 1, f"{mutant.fault}: the patch fits {fits} places, not one"
     module = types.ModuleType(f"mutant of {machine.__name__}")
-    exec(compile(source.replace(mutant.old, mutant.new), "<mutant>", "exec"), module.__dict__)
+    for source in sources:
+        # Both end up in one module, so that the second part does not import the first one's sound version.
+        alone = re.sub(r"from tmd\.core\.condition import \([^)]*\)\n", "", source)
+        exec(compile(alone.replace(mutant.old, mutant.new), "<mutant>", "exec"), module.__dict__)
     return module

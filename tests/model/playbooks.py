@@ -7,7 +7,7 @@ DEBG lines left out: nothing more, nothing less may come of an input. An epoch i
 from typing import Any, NamedTuple
 
 from tmd.config.settings import Autorestart, ProcessSpec
-from tmd.core.effects import Arm, Effect, Log, SendSignal, Spawn, Tell
+from tmd.core.effects import Arm, DropSpawn, Effect, Log, SendSignal, Spawn, StartReason, Tell
 from tmd.core.inputs import (
     Exited,
     ExitStatus,
@@ -87,8 +87,9 @@ def armed(at: float) -> Effect:
     return Arm(P, 0, at)
 
 
-def starting(from_state: S, tries: int = 0, of: ProcessSpec = BASE) -> list[Effect]:
-    return [tell(ProcessStarting(P, from_state, tries)), Spawn(P, of)]
+def starting(from_state: S, tries: int = 0, of: ProcessSpec = BASE, *, restart: bool = False) -> list[Effect]:
+    reason: StartReason = "restart" if restart else "retry" if from_state is S.BACKOFF else "start"
+    return [tell(ProcessStarting(P, from_state, tries)), Spawn(P, of, reason)]
 
 
 def spawned(pid: int, running_at: float | None = None) -> list[Effect]:
@@ -347,7 +348,7 @@ EXITS = [
                 Exited(BAD),
                 [
                     *exited("exit status 3; not expected", Level.WARN, 7, BAD, 5, expected=False, restarts=True),
-                    *starting(S.EXITED),
+                    *starting(S.EXITED, restart=True),
                 ],
             ),
         ],
@@ -363,7 +364,7 @@ EXITS = [
                 Exited(OK),
                 [
                     *exited("exit status 0; expected", Level.INFO, 7, OK, 5, expected=True, restarts=True),
-                    *starting(S.EXITED, of=ALWAYS),
+                    *starting(S.EXITED, of=ALWAYS, restart=True),
                 ],
             ),
         ],
@@ -497,7 +498,7 @@ STOPS = [
         BASE,
         [
             (0, StartAsked(), starting(S.STOPPED)),
-            (0, StopAsked(), []),
+            (0, StopAsked(), [DropSpawn(P)]),
             (0.1, Spawned(7), [*spawned(7), *stopping(S.STARTING, 7, 10.1)]),
         ],
         {"state": S.STOPPING, "pid": 7, "starts": 1},
@@ -507,7 +508,7 @@ STOPS = [
         BASE,
         [
             (0, StartAsked(), starting(S.STOPPED)),
-            (0, StopAsked(), []),
+            (0, StopAsked(), [DropSpawn(P)]),
             (0.1, SpawnFailed("no"), [info("spawnerr: no"), tell(ProcessStopped(P, S.STARTING, 0, None))]),
         ],
         {"state": S.STOPPED, "backoff": 0},
@@ -562,19 +563,30 @@ RESTARTS = [
             (
                 3,
                 Exited(OK),
-                [*stopped("exit status 0", Level.INFO, 7, OK, True), *starting(S.STOPPED)],
+                [*stopped("exit status 0", Level.INFO, 7, OK, True), *starting(S.STOPPED, restart=True)],
             ),
         ],
         {"state": S.STARTING, "stopped_by_hand": False},
     ),
-    Playbook("a restart of what is down starts it", BASE, [(0, RestartAsked(), starting(S.STOPPED))], {}),
+    Playbook(
+        "a restart of what is down starts it",
+        BASE,
+        [(0, RestartAsked(), starting(S.STOPPED, restart=True))],
+        {"state": S.STARTING},
+    ),
+    Playbook(
+        "the second half of a restart that was asked in two says so",
+        BASE,
+        [(0, StartAsked(again=True), starting(S.STOPPED, restart=True))],
+        {"state": S.STARTING},
+    ),
     Playbook(
         "a restart in BACKOFF tries now, and keeps the count",
         BASE,
         [
             *coming_up(),
             (0.5, Exited(OK), [warn("exited: p (exit status 0; not expected)"), *backoff(1, 1.5, 7, OK)]),
-            (0.7, RestartAsked(), starting(S.BACKOFF, 1)),
+            (0.7, RestartAsked(), starting(S.BACKOFF, 1, restart=True)),
         ],
         {"backoff": 1},
     ),
@@ -595,9 +607,27 @@ RESTARTS = [
         BASE,
         [
             (0, StartAsked(), starting(S.STOPPED)),
-            (0, RestartAsked(), []),
+            (0, RestartAsked(), [DropSpawn(P)]),
             (0, Spawned(7), [*spawned(7), *stopping(S.STARTING, 7, 10)]),
-            (1, Exited(OK), [*stopped("exit status 0", Level.INFO, 7, OK, True), *starting(S.STOPPED)]),
+            (1, Exited(OK), [*stopped("exit status 0", Level.INFO, 7, OK, True), *starting(S.STOPPED, restart=True)]),
+        ],
+        {"state": S.STARTING},
+    ),
+    Playbook(
+        "a restart that overtakes a spawn that fails begins afresh",
+        BASE,
+        [
+            (0, StartAsked(), starting(S.STOPPED)),
+            (0, RestartAsked(), [DropSpawn(P)]),
+            (
+                0.1,
+                SpawnFailed("no"),
+                [
+                    info("spawnerr: no"),
+                    tell(ProcessStopped(P, S.STARTING, 0, None, True)),
+                    *starting(S.STOPPED, restart=True),
+                ],
+            ),
         ],
         {"state": S.STARTING},
     ),
@@ -707,6 +737,16 @@ GOING_DOWN = [
             (3, Exited(OK), exited("exit status 0; expected", Level.INFO, 7, OK, 3, expected=True)),
         ],
         {"state": S.EXITED},
+    ),
+    Playbook(
+        "what is about to start when the daemon goes down is not started",
+        BASE,
+        [
+            (0, StartAsked(), starting(S.STOPPED)),
+            (0.1, Quiesced(), [DropSpawn(P)]),
+            (0.2, SpawnFailed("no"), [info("spawnerr: no"), tell(ProcessStopped(P, S.STARTING, 0, None))]),
+        ],
+        {"state": S.STOPPED, "stopped_by_hand": False},
     ),
     Playbook(
         "a restart under way ends as a stop when the daemon goes down",

@@ -4,7 +4,8 @@ import types
 
 import pytest
 
-from tests.model.mutants import MUTANTS, Mutant, build
+from tests.model.hook_playbooks import HOOK_PLAYBOOKS
+from tests.model.mutants import HOOK_MUTANTS, MUTANTS, Mutant, build
 from tests.model.playbooks import PLAYBOOKS, play
 from tests.model.walk import CORNERS, walk
 from tmd.core import process as machine
@@ -13,7 +14,7 @@ from tmd.core import process as machine
 def found(module: types.ModuleType) -> bool:
     """Return whether a playbook or the walk objects."""
     try:
-        for playbook in PLAYBOOKS:
+        for playbook in (*PLAYBOOKS, *HOOK_PLAYBOOKS):
             play(module.step, module.Process(), playbook)
         for spec in CORNERS:
             walk(module, spec)
@@ -22,7 +23,7 @@ def found(module: types.ModuleType) -> bool:
     return False
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.fault)
+@pytest.mark.parametrize("mutant", MUTANTS + HOOK_MUTANTS, ids=lambda mutant: mutant.fault)
 def test_the_fault_is_found(mutant: Mutant) -> None:
     assert found(build(mutant)), "neither walk nor playbooks notice"
 

@@ -2,14 +2,18 @@
 
 import pytest
 
+from tests.model.hook_playbooks import HOOK_PLAYBOOKS
 from tests.model.playbooks import BASE, DUE, PLAYBOOKS, Playbook, play
+from tmd.core.condition import UNKNOWN
 from tmd.core.effects import Log, SendSignal
 from tmd.core.inputs import RestartAsked, SignalAsked, SpecReplaced, StartAsked, StopAsked
-from tmd.core.process import UNKNOWN, Process, step
+from tmd.core.process import Process, step
 from tmd.wire.levels import Level
 
+ALL = [*PLAYBOOKS, *HOOK_PLAYBOOKS]
 
-@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda playbook: playbook.sentence)
+
+@pytest.mark.parametrize("playbook", ALL, ids=lambda playbook: playbook.sentence)
 def test_playbook(playbook: Playbook) -> None:
     play(step, Process(), playbook)
 
@@ -20,7 +24,7 @@ def test_a_playbook_that_is_wrong_fails() -> None:
 
 
 def test_sentences_are_told_once() -> None:
-    assert len({playbook.sentence for playbook in PLAYBOOKS}) == len(PLAYBOOKS)
+    assert len({playbook.sentence for playbook in ALL}) == len(ALL)
     assert any(happened is DUE for playbook in PLAYBOOKS for _, happened, _ in playbook.steps)
 
 

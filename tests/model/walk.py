@@ -1,9 +1,9 @@
 """An exhaustive walk through the machine of one process, under an environment that does its worst.
 
 From a new process, every input that can happen is fed in every state that can be reached: timers fire late or stale,
-exits come at any moment, stops race spawns, signals are refused. Times, pids and epochs are folded away, so what is
-left is finite. After each step the claims in `check` must hold; `World` remembers, independently of the machine, what
-they need to know of the past.
+exits come at any moment, stops race spawns, signals are refused, hooks fail and answer too late. Times, pids and epochs
+are folded away, so what is left is finite. After each step the claims in `check` must hold; `World` remembers,
+independently of the machine, what they need to know of the past.
 """
 
 import itertools
@@ -13,12 +13,15 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from tests.model.walk_hooks import check_hooks, condemns, is_answer, is_veto
 from tmd.config.settings import Autorestart, ProcessSpec
 from tmd.core.effects import Arm, Effect, Log, SendSignal, Spawn, Tell
 from tmd.core.inputs import (
     Exited,
     ExitStatus,
     Paused,
+    PoststartFailed,
+    PrestopEnded,
     ProcessInput,
     Quiesced,
     RestartAsked,
@@ -79,6 +82,10 @@ class World(NamedTuple):
     """somebody wants it down, and nobody asked for it since"""
     again: bool = False
     """a restart is owed"""
+    hook: bool = False
+    """prestop was asked for and did not answer"""
+    stands: bool = False
+    """no hook can keep this life from being stopped"""
 
 
 class Node(NamedTuple):
@@ -93,6 +100,7 @@ def corner(
     exitcodes: tuple[int, ...] = (0,),
     stopasgroup: bool = False,
     killasgroup: bool = False,
+    **hooks: Any,
 ) -> ProcessSpec:
     return ProcessSpec(
         name="p",
@@ -107,6 +115,7 @@ def corner(
         killasgroup=killasgroup,
         stopsignal=STOP_SIGNAL,
         stopwaitsecs=2,
+        **hooks,
     )
 
 
@@ -118,6 +127,9 @@ CORNERS = [
     corner(0, 1, Autorestart.UNEXPECTED, (0, 3), killasgroup=True),
     corner(0, 3, Autorestart.NEVER, stopasgroup=True, killasgroup=True),
     corner(1, -1, Autorestart.UNEXPECTED, ()),
+    corner(1, 1, Autorestart.ALWAYS, prestop="drain", hook_failure="abort"),
+    corner(0, 0, Autorestart.UNEXPECTED, prestop="drain", hook_failure="ignore"),
+    corner(0, 1, Autorestart.NEVER, (), True, True, prestop="drain"),
 ]
 """Settings chosen so that every value occurs in several companies."""
 
@@ -143,6 +155,9 @@ def inputs(node: Node) -> Iterator[ProcessInput]:
         yield TimerFired(EPOCH)
     if world.refusable:
         yield SignalFailed(15, "not permitted")
+    yield from (StopAsked(by_hand=False, cause="removed"), PoststartFailed(PID, "no"), PoststartFailed(PID + 1, "no"))
+    for epoch, failure in itertools.product((EPOCH, EPOCH - 1), ("", "no")):
+        yield PrestopEnded(epoch, failure)
     yield SpecReplaced(CORNERS[0])
 
 
@@ -188,6 +203,7 @@ def fold(process: Any) -> Any:
         stopping_at=None if process.stopping_at is None else 0.0,
         kill_sent_at=None if process.kill_sent_at is None else 0.0,
         stopped_at=None,
+        cause="asked",
     )
 
 
@@ -219,9 +235,11 @@ def check(
     world = check_timers(world, node, happened, now, after, effects, len(path))
     world = check_spawns(world, node, happened, after, effects, spec)
     check_signals(spec, node, happened, after, effects, told)
-    world = check_wishes(world, node, happened, after, effects)
+    world = check_wishes(world, node, happened, after, effects, spec)
     world = check_counts(machine, world, node, happened, now, spec, told)
     check_exits(spec, node, happened, after, effects, told)
+    remembered = check_hooks(machine, spec, node, happened, after, effects, told, EPOCH)
+    world = world._replace(hook=remembered.hook, stands=remembered.stands)
     if is_nonsense(node, happened):
         assert (after, effects) == (before, ()), "something that cannot happen made a difference"
     young = after.state is not S.STARTING or after.in_flight
@@ -239,6 +257,10 @@ def is_nonsense(node: Node, happened: ProcessInput) -> bool:
             return not process.pid
         case Spawned() | SpawnFailed():
             return not world.flight
+        case PrestopEnded():
+            return not is_answer(world, happened, EPOCH)
+        case PoststartFailed():
+            return not condemns(node, happened)
         case SpecReplaced():
             return True
         case _:
@@ -299,7 +321,9 @@ def check_signals(
     sent = [(effect.signum, effect.whole_group) for effect in effects if isinstance(effect, SendSignal)]
     assert all(effect.pid == PID for effect in effects if isinstance(effect, SendSignal)), "a signal to nobody"
     expected: list[tuple[int, bool]] = []
-    if ProcessStopping in told:
+    if ProcessStopping in told and isinstance(happened, Exited):
+        expected = []
+    elif ProcessStopping in told:
         expected = [(STOP_SIGNAL, spec.stopasgroup)] + ([(CONT, True)] if before.paused else [])
     elif ProcessKilled in told:
         expected = [(KILL, spec.killasgroup)]
@@ -324,7 +348,9 @@ def check_signals(
         assert after.paused == before.paused or not after.pid, "paused by nobody"
 
 
-def check_wishes(world: World, node: Node, happened: ProcessInput, after: Any, effects: tuple[Effect, ...]) -> World:
+def check_wishes(
+    world: World, node: Node, happened: ProcessInput, after: Any, effects: tuple[Effect, ...], spec: ProcessSpec
+) -> World:
     before = node.process
     down, again, by_hand = world.down, world.again, before.stopped_by_hand
     resting = before.state in AT_REST
@@ -339,13 +365,18 @@ def check_wishes(world: World, node: Node, happened: ProcessInput, after: Any, e
             down, by_hand = False, False
             assert spawns, "a start that does not start"
         case Quiesced():
-            again = False
+            down, again = down or before.in_flight, False
+        case PoststartFailed() if condemns(node, happened):
+            down = not again
+        case PrestopEnded() if is_veto(spec, world, before.quiesced, happened, EPOCH):
+            down, again, by_hand = False, False, False
         case _:
             pass
     assert after.stopped_by_hand == by_hand, "stopped_by_hand is wrong"
     if down:
         assert not spawns, "started against the last wish"
-        assert after.state not in (S.RUNNING, S.BACKOFF), "up against the last wish"
+        up = (S.RUNNING, S.BACKOFF) if not after.prestopping else (S.BACKOFF,)
+        assert after.state not in up, "up against the last wish"
         assert after.state is not S.STARTING or after.in_flight, "left alone against the last wish"
     if again:
         assert spawns or after.state not in AT_REST, "a restart was forgotten"
@@ -405,7 +436,7 @@ def check_exits(
         assert ProcessBackoff in told, "too quick, but not taken so"
         assert after.exitstatus == 0, "an exit that came too quickly has no status"
         return
-    if before.state in (S.STARTING, S.RUNNING):
+    if before.state in (S.STARTING, S.RUNNING) and not world.hook:
         expected = status.code in spec.exitcodes
         again = spec.autorestart is Autorestart.ALWAYS or (spec.autorestart is Autorestart.UNEXPECTED and not expected)
         restarts = again and not before.quiesced

@@ -222,10 +222,10 @@ def test_too_few_descriptors_are_told_once_and_waited_for(
     log = tmp_path / "log"
     real_open = os.open
 
-    def no_more(path: str, flags: int, mode: int = 0o777) -> int:
-        if str(path) == str(log):
+    def no_more(path: str, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if os.path.basename(path) == log.name:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return real_open(path, flags, mode)
+        return real_open(path, flags, mode, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", no_more)
     write_fd = station.open("out", Sinks(LogTarget(str(log))))

@@ -4,6 +4,7 @@ import fcntl
 import gc
 import os
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -18,6 +19,7 @@ from tests.posix.conftest import NOBODY
 from tests.support import GLIBC_OWN
 from tmd.posix import children
 from tmd.posix.children import Launch, SpawnRefused
+from tmd.posix.privileges import find_user
 from tmd.wire.faults import Fault
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,7 +160,7 @@ def test_as_another_user_it_has_nothing_left_of_ours(launch: Launch) -> None:
         assert int(facts["CapEff:"][0], 16) == 0
     else:
         reason = refused(launch).reason
-        assert reason == f"couldn't setuid to {NOBODY}: Can't drop privilege as nonroot user"
+        assert reason.startswith(f"couldn't setuid to {NOBODY}: Can't drop privilege as nonroot user (only ")
 
 
 def test_becoming_who_we_are_needs_no_privilege_and_changes_no_group(launch: Launch) -> None:
@@ -311,8 +313,28 @@ def test_words_that_cannot_be_passed_on(
     assert refused(replace(launch, argv=argv, environment=environment)).reason == f"couldn't exec sh: {why}"
 
 
-def test_a_uid_that_no_user_can_have(launch: Launch) -> None:
-    assert refused(replace(launch, uid=-5, gid=1, groups=(1,))).reason.startswith("couldn't exec sh: ")
+@pytest.mark.parametrize("number", [-5, -1, (1 << 32) - 1, 1 << 32])
+@pytest.mark.parametrize("which", ["uid", "gid", "group"])
+def test_a_number_that_nobody_can_have_is_refused_and_never_means_no_change(
+    launch: Launch, number: int, which: str
+) -> None:
+    """The system takes 2**32-1 for -1, which is "leave it as it is": the program would be root."""
+    uid, gid, group = (number if each == which else 1 for each in ("uid", "gid", "group"))
+    refusal = refused(replace(launch, uid=uid, gid=gid, groups=(1, group)))
+    assert refusal.reason == f"couldn't setuid to {uid}: {number} is no number of a user or group"
+    assert not refusal.transient
+
+
+@pytest.mark.skipif(not AS_ROOT or not shutil.which("strace"), reason="needs root and strace")
+def test_groups_then_group_then_user_between_fork_and_exec(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    calls = "setgroups,setgid,setregid,setresgid,setuid,setreuid,setresuid,execve"
+    refusal_of("strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={calls}", "--")
+    pids: dict[str, list[str]] = {}
+    for line in trace.read_text().splitlines():
+        pids.setdefault(line.split()[0], []).append(line.split(None, 1)[1].partition("(")[0])
+    child = list(pids.values())[-1]
+    assert child == ["setgroups", "setregid", "setreuid", "execve"]
 
 
 def test_no_descriptors_left(launch: Launch) -> None:
@@ -358,13 +380,7 @@ def test_no_processes_left(launch: Launch) -> None:
     assert run(launch) == (0, "")
 
 
-def test_root_without_the_capability_says_which_step_failed(launch: Launch) -> None:
-    """As root: in a process that has given up one capability. Others never had any."""
-    launch = replace(launch, uid=NOBODY, gid=NOBODY, groups=(NOBODY,), directory="/")
-    if not AS_ROOT:
-        assert refused(launch).reason == f"couldn't setuid to {NOBODY}: Can't drop privilege as nonroot user"
-        return
-    script = f"""
+SPAWN = f"""
 from tmd.posix.children import Launch, SpawnRefused, spawn
 launch = Launch(argv=("true",), path="/bin/true", environment={{}}, stdin=0, stdout=1, stderr=2,
                 uid={NOBODY}, gid={NOBODY}, groups=({NOBODY},), directory="/")
@@ -373,15 +389,57 @@ try:
 except SpawnRefused as why:
     print(why.reason)
 """
-    for capability, told in (
-        ("setgid", "Could not set groups of effective user"),
-        ("setuid", "Could not set user id (EPERM)"),
-    ):
-        without = ["setpriv", "--bounding-set", f"-{capability}", "--inh-caps", f"-{capability}"]
-        done = subprocess.run(
-            [*without, sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        assert done.stdout == f"couldn't setuid to {NOBODY}: {told}\n"
+_ENTRY = find_user(NOBODY)
+WHOM = f"'{_ENTRY.name}'" if _ENTRY else f"uid {NOBODY}"
+
+
+def refusal_of(*wrapper: str) -> str:
+    done = subprocess.run([*wrapper, sys.executable, "-c", SPAWN], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_who_is_not_root_is_told_what_it_takes(launch: Launch) -> None:
+    if AS_ROOT:
+        without = [f"--{kind}=-setuid,-setgid" for kind in ("bounding-set", "inh-caps")]
+        told = refusal_of("setpriv", *without)
+        assert told.startswith(f"couldn't setuid to {NOBODY}: Could not set groups of effective user (")
+        return
+    launch = replace(launch, uid=NOBODY, gid=NOBODY, groups=(NOBODY,), directory="/")
+    assert refused(launch).reason == (
+        f"couldn't setuid to {NOBODY}: Can't drop privilege as nonroot user "
+        f"(only a daemon started as root can run programs as {WHOM})"
+    )
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root has capabilities to give up")
+@pytest.mark.parametrize(
+    ("capability", "told"),
+    [
+        (
+            "setgid",
+            f"Could not set groups of effective user (to become {WHOM}: setgroups({NOBODY}), "
+            "EPERM: CAP_SETGID is missing)",
+        ),
+        ("setuid", f"Could not set user id (to become {WHOM}: setuid({NOBODY}), EPERM: CAP_SETUID is missing)"),
+    ],
+)
+def test_root_without_the_capability_says_which_step_failed(capability: str, told: str) -> None:
+    without = ["setpriv", "--bounding-set", f"-{capability}", "--inh-caps", f"-{capability}"]
+    assert refusal_of(*without) == f"couldn't setuid to {NOBODY}: {told}\n"
+
+
+def in_a_container(*wrapper: str) -> str:
+    """Return why a start is refused in a user namespace that knows none but ourselves."""
+    try:
+        return refusal_of("unshare", "--user", *wrapper)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("user namespaces are not there, or not for us")
+
+
+def test_a_container_that_does_not_know_the_user_is_told_of() -> None:
+    told = in_a_container("--map-root-user")
+    assert told.startswith(f"couldn't setuid to {NOBODY}: Could not set groups of effective user (to become ")
+    assert told.endswith((": this container forbids it)\n", "EINVAL: this container has no such number)\n"))
 
 
 def test_a_failed_start_leaves_the_given_descriptors_alone(launch: Launch) -> None:

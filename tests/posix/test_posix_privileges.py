@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.posix.conftest import NOBODY
-from tmd.posix import limits
+from tmd.posix import capabilities, limits
 from tmd.posix.privileges import PrivilegesRefused, User, drop_to, find_user, group_ids
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +51,14 @@ def test_groups_are_those_of_the_system_the_primary_first() -> None:
         assert len({first, *others}) == 1 + len(others)
 
 
+def test_a_group_of_its_own_takes_the_place_of_the_primary_one() -> None:
+    user = find_user(0)
+    assert user is not None
+    first, *others = group_ids(user, 54321)
+    assert first == 54321
+    assert set(others) == {group.gr_gid for group in grp.getgrall() if user.name in group.gr_mem}
+
+
 # --- becoming one --------------------------------------------------------------------------------------------------
 
 BECOME = f"""
@@ -88,6 +96,125 @@ def test_each_step_that_fails_is_named() -> None:
         assert in_another_process(BECOME, "setpriv", "--bounding-set", f"-{capability}") == told
 
 
+@pytest.mark.skipif(not AS_ROOT, reason="only root can become somebody else")
+def test_a_number_that_means_no_change_is_nobody_to_become() -> None:
+    script = """
+from tmd.posix.privileges import PrivilegesRefused, drop_to
+for uid, gid in ((2**32 - 1, 1), (1, 2**32 - 1), (-1, 1)):
+    try:
+        drop_to(uid, gid, (1,))
+        print("became it")
+    except PrivilegesRefused as why:
+        print(why)
+"""
+    assert in_another_process(script).splitlines() == ["no user or group can have the number 4294967295"] * 3
+
+
+# --- keeping what starting programs as others takes ----------------------------------------------------------------
+
+SHOW = """
+def show():
+    print(*(sorted(capabilities.held(which)) for which in "Eff Prm Inh Amb".split()), sep=" ")
+def child():
+    print(subprocess.run(["grep", "-E", "^Cap(Eff|Prm|Inh|Amb)", "/proc/self/status"], capture_output=True,
+          text=True, check=True, **as_whom).stdout.split()[1::2])
+"""
+KEEP = f"""
+import os, subprocess
+from tmd.posix import capabilities
+from tmd.posix.privileges import drop_to
+{SHOW}
+drop_to({NOBODY}, {NOBODY}, ({NOBODY},), keep=capabilities.SPAWNING)
+show()
+as_whom = dict(user=12, group=12, extra_groups=[12])
+child()
+as_whom = {{}}
+child()
+try:
+    open("/etc/shadow")
+except PermissionError:
+    print("no power over files")
+"""
+NOTHING = ["0" * 16] * 4
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root has capabilities to keep")
+@pytest.mark.parametrize("wrapper", [[], ["setpriv", "--inh-caps=+setuid,+kill", "--ambient-caps=+setuid,+kill"]])
+def test_three_capabilities_are_kept_and_handed_on_to_nobody(wrapper: list[str]) -> None:
+    ours, as_another, as_we_are, files = in_another_process(KEEP, *wrapper).splitlines()
+    assert ours == "[5, 6, 7] [5, 6, 7] [] []"
+    assert as_another == as_we_are == str(NOTHING)
+    assert files == "no power over files"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root has capabilities to keep")
+def test_what_is_not_there_cannot_be_kept() -> None:
+    script = f"""
+import os
+from tmd.posix import capabilities
+from tmd.posix.privileges import PrivilegesRefused, drop_to
+try:
+    drop_to({NOBODY}, {NOBODY}, ({NOBODY},), keep=capabilities.SPAWNING)
+except PrivilegesRefused as why:
+    print(why, os.getuid())
+"""
+    assert in_another_process(script, "setpriv", "--bounding-set", "-kill,-setgid") == "CAP_KILL CAP_SETGID missing 0\n"
+
+
+AMBIENT = ["inh", "ambient"]
+GIVEN = f"""
+import subprocess
+from tmd.posix import capabilities
+{SHOW}
+print(capabilities.names(capabilities.keep_to_ourselves(capabilities.SPAWNING)) or "none")
+show()
+as_whom = dict(user=12, group=12, extra_groups=[12])
+child()
+print(capabilities.names(capabilities.keep_to_ourselves(capabilities.SPAWNING)) or "none")
+"""
+
+
+def given(*names: str) -> list[str]:
+    """Return the words that start a command as somebody with these capabilities, as systemd does."""
+    caps = [f"--{kind}-caps=-all,{','.join(f'+{name}' for name in names)}" for kind in AMBIENT]
+    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *caps]
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can give capabilities")
+def test_what_a_service_manager_gives_for_spawning_is_not_handed_on_and_the_rest_is() -> None:
+    more = ["net_bind_service", "dac_read_search"]  # the second, to find an interpreter in root's home
+    first, ours, theirs, again = in_another_process(GIVEN, *given("setuid", "setgid", "kill", *more)).splitlines()
+    assert first == "CAP_KILL CAP_SETGID CAP_SETUID"
+    assert ours == "[2, 5, 6, 7, 10] [2, 5, 6, 7, 10] [2, 10] [2, 10]"
+    assert theirs == str([f"{1 << 2 | 1 << 10:016x}"] * 4)
+    assert again == "none"
+
+
+def test_who_was_given_nothing_has_nothing_to_keep() -> None:
+    script = GIVEN.partition("as_whom = dict")[0]
+    wrapper = given("dac_read_search") if AS_ROOT else []
+    assert in_another_process(script, *wrapper).splitlines()[0] == "none"
+
+
+def test_capabilities_are_named_as_people_write_them() -> None:
+    assert capabilities.names(capabilities.SPAWNING | {21}) == "CAP_KILL CAP_SETGID CAP_SETUID capability 21"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="nobody else has a capability to lose")
+def test_a_capability_that_is_not_ours_cannot_be_taken() -> None:
+    script = """
+from tmd.posix import capabilities
+some = frozenset({5, max(capabilities.held())})
+capabilities.set_all(permitted=some)
+assert capabilities.held() == capabilities.held("Prm") == some
+try:
+    capabilities.set_all(permitted=capabilities.SPAWNING)
+except PermissionError as why:
+    print(why)
+"""
+    assert "Operation not permitted" in in_another_process(script)
+
+
 def test_becoming_who_we_are_is_nothing() -> None:
     before = os.getgroups()
     drop_to(os.getuid(), 54321, (54321,))
@@ -98,7 +225,7 @@ def test_becoming_who_we_are_is_nothing() -> None:
 
 RAISE = """
 import resource
-from tmd.posix import limits
+from tmd.posix import capabilities, limits
 try:
     print(limits.raise_{what}({minimum}), resource.getrlimit(resource.RLIMIT_{name}))
 except limits.LimitRefused as why:

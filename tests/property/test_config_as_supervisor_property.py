@@ -35,7 +35,6 @@ EXPANDED = (
     "%(x",
     "%(here)d",
 )
-NOT_SUPERVISORS = {"ackwaitsecs"}
 
 
 def line(name: str, equals: str, value: str) -> str:
@@ -49,7 +48,8 @@ def line(name: str, equals: str, value: str) -> str:
 
 def written(options: tuple[Option, ...], *, expanded: bool = True) -> st.SearchStrategy[str]:
     # not expanded: in the sections of servers Supervisor has no %(here)s to offer
-    names = sorted({option.name for option in options if not option.native_only} - NOT_SUPERVISORS)
+    own = {option.name for option in options if option.native_only or option.kind.supervisor is None}
+    names = sorted({option.name for option in options} - own)
     values = st.sampled_from((*PLAIN, *EXPANDED) if expanded else PLAIN)
     lines = st.builds(line, st.sampled_from(names), st.sampled_from(("=", " = ", ":")), values)
     return st.lists(lines, max_size=4).map("".join)

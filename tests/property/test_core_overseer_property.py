@@ -31,7 +31,7 @@ from tmd.core.process import Wanted
 from tmd.wire.names import ProcessId
 from tmd.wire.states import RUNNING_STATES, STOPPED_STATES, ProcessState
 
-STOPWAIT_S = 2.0
+STOPWAIT_S, PRESTOP_S = 2.0, 0.7
 BEHAVIOURS = {
     "good": Behaviour(),
     "slow": Behaviour(stops_in_s=1.5),
@@ -40,9 +40,13 @@ BEHAVIOURS = {
     "brief": Behaviour(lives_s=1.7),
     "missing": Behaviour(spawns=False),
     "foreign": Behaviour(signallable=False),
+    "drains": Behaviour(prestop_s=PRESTOP_S),
+    "vetoes": Behaviour(prestop_s=0.3, prestop_failure="not now"),
 }
-FAITHFUL = ("good", "slow", "deaf")
+FAITHFUL = ("good", "slow", "deaf", "drains")
 """They run until they are stopped."""
+WILFUL = ("foreign", "vetoes")
+"""They may go on running whatever is wanted, with the settings they have."""
 NAMES = ("a", "b", "c")
 
 
@@ -56,6 +60,8 @@ def spec(name: str, group: str, priority: int, command: str) -> ProcessSpec:
         autorestart=again,
         startretries=2,
         stopwaitsecs=STOPWAIT_S,
+        prestop="drain" if name in ("drains", "vetoes") else None,
+        hook_failure="abort" if name == "vetoes" else None,
     )
 
 
@@ -236,7 +242,7 @@ class OverseerMachine(RuleBasedStateMachine):
             self.check_removals()
         began = self.world.now
         self.world.feed(ShutdownAsked())
-        bound_s = sum(STOPWAIT_S for _ in self.world.overseer.groups)
+        bound_s = sum(STOPWAIT_S + PRESTOP_S for _ in self.world.overseer.groups)
         if self.world.halted_at is None:
             self.world.run_until_halt()
         assert self.world.halted_at is not None
@@ -253,7 +259,7 @@ class OverseerMachine(RuleBasedStateMachine):
             member = self.world.overseer.member(id_)
             assert member is not None, "a program was lost"
             assert not member.leaving
-            assert member.next_spec is None or id_.process == "foreign"
+            assert member.next_spec is None or id_.process in WILFUL
             if id_.process in FAITHFUL:
                 state = member.process.state
                 wanted = (ProcessState.RUNNING,) if up else tuple(STOPPED_STATES)
@@ -264,7 +270,7 @@ class OverseerMachine(RuleBasedStateMachine):
             staying = [member for member in held.members.values() if not member.leaving]
             assert [member.spec.name for member in staying] == [each.name for each in group.processes]
             for member, each in zip(staying, group.processes, strict=True):
-                assert member.spec == each or each.name == "foreign", "not the last settings"
+                assert member.spec == each or each.name in WILFUL, "not the last settings"
 
     def check_removals(self) -> None:
         for name, group in self.world.overseer.groups.items():

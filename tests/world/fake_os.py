@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tmd.config.settings import GroupSpec, ProcessSpec
-from tmd.core.effects import Arm, ArmOverseer, Effect, Halt, Log, SendSignal, Spawn, Tell
+from tmd.core.effects import Arm, ArmOverseer, Effect, Halt, Log, RunPrestop, SendSignal, Spawn, Tell
 from tmd.core.inputs import (
     AddGroupAsked,
     DaemonStarted,
@@ -21,6 +21,7 @@ from tmd.core.inputs import (
     LevelDue,
     OverseerInput,
     Paused,
+    PrestopEnded,
     ProcessInput,
     Resumed,
     SignalFailed,
@@ -77,6 +78,9 @@ class Behaviour(NamedTuple):
     """after SIGKILL"""
     spawns: bool = True
     signallable: bool = True
+    prestop_s: float = 0.0
+    """how long its prestop takes, if it has one"""
+    prestop_failure: str = ""
 
 
 class Child:
@@ -222,6 +226,8 @@ class World:
                 self._spawn(effect)
             case SendSignal():
                 self._signal(effect)
+            case RunPrestop():
+                self._run_prestop(effect)
             case Arm():
                 self._arm(effect)
             case ArmOverseer(token=token, at=at):
@@ -260,6 +266,12 @@ class World:
         self._answer(effect.id, Spawned(child.pid))
         if behaviour.lives_s is not None:
             self._at(self.now + behaviour.lives_s, lambda: self.end(child, behaviour.status))
+
+    def _run_prestop(self, effect: RunPrestop) -> None:
+        assert self.children[effect.pid].alive, "a prestop for nobody"
+        behaviour = self.behaviours[effect.spec.name]
+        answer = PrestopEnded(effect.epoch, behaviour.prestop_failure)
+        self._at(self.now + behaviour.prestop_s, lambda: self._answer(effect.id, answer))
 
     def end(self, child: Child, status: ExitStatus) -> None:
         """Let a child end, unless it is suspended (then only SIGKILL ends it)."""

@@ -12,7 +12,8 @@ from tmd.config.groups import distinct
 from tmd.config.host import Host
 from tmd.config.programs import ForAll, program_reader, read_program
 from tmd.config.reader import Findings, Setup, set_up
-from tmd.config.settings import ProcessSpec
+from tmd.config.safety import check_log_directories
+from tmd.config.settings import DaemonSettings, ProcessSpec
 from tmd.tree.files import Tree
 from tmd.tree.node import Entry, Mapping, Origin, Scalar
 from tmd.tree.problems import ConfigRefused
@@ -25,6 +26,7 @@ class Basis(NamedTuple):
 
     setup: Setup
     for_all: ForAll
+    daemon: DaemonSettings
 
 
 class Addition(NamedTuple):
@@ -34,14 +36,14 @@ class Addition(NamedTuple):
     warnings: tuple[str, ...]
 
 
-def basis_of(tree: Tree, host: Host) -> Basis:
-    """Return what later programs are read with; the tree has been found good."""
+def basis_of(tree: Tree, host: Host, daemon: DaemonSettings) -> Basis:
+    """Return what later programs are read with; the tree has been found good, and means these settings."""
     setup = set_up(tree, host)
     body = tree.root.entries["taskmaster" if tree.native else "supervisord"].value
     assert isinstance(body, Mapping)
     reading = read_daemon(body, setup)
     for_all = finish_daemon(reading, setup).for_all if tree.native else ForAll(reading.environment)
-    return Basis(setup, for_all)
+    return Basis(setup, for_all, daemon)
 
 
 def read_addition(basis: Basis, group: str, program: str, options: AnyMapping[str, str]) -> Addition:
@@ -59,6 +61,7 @@ def read_addition(basis: Basis, group: str, program: str, options: AnyMapping[st
     reader = program_reader(body, setup)
     processes = distinct(list(read_program(reader, program, group, setup, basis.for_all)), body, setup)
     reader.check_unknown()
+    check_log_directories(basis.daemon, setup)
     if setup.findings.problems:
         raise ConfigRefused(setup.findings.problems)
     return Addition(processes, tuple(setup.findings.warnings))

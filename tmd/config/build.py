@@ -6,6 +6,7 @@ are told in order of place. Nothing is looked up but through the Host.
 
 from typing import NamedTuple
 
+from tmd.config.alerts import read_alerts
 from tmd.config.daemon import DaemonPart, finish_daemon, read_daemon
 from tmd.config.extensions import read_extensions
 from tmd.config.groups import read_groups
@@ -13,16 +14,16 @@ from tmd.config.host import Host
 from tmd.config.native_groups import read_native_groups
 from tmd.config.options import SECTIONS
 from tmd.config.reader import Setup, set_up
+from tmd.config.safety import check_log_directories
 from tmd.config.servers import read_ctl, read_native_servers, read_server
 from tmd.config.settings import CtlSettings, Dialect, GroupSpec, ServerSpec, Settings
 from tmd.tree.files import Tree
 from tmd.tree.node import Entry, Mapping, Origin
 from tmd.tree.problems import ConfigRefused, Problem
-from tmd.tree.shape import FOREIGN_SECTIONS, PROCESS_SECTIONS, SERVER_SECTIONS, did_you_mean
+from tmd.tree.shape import NAMED_SECTIONS, SERVER_SECTIONS, did_you_mean
 
 _KNOWN_ALONE = ("supervisord", "supervisorctl", "include", "DEFAULT")
-_NAMED_KINDS = (*PROCESS_SECTIONS, *FOREIGN_SECTIONS)
-_KNOWN_KINDS = (*_NAMED_KINDS, *SERVER_SECTIONS)
+_KNOWN_KINDS = (*NAMED_SECTIONS, *SERVER_SECTIONS)
 
 
 class Built(NamedTuple):
@@ -40,6 +41,7 @@ def build(tree: Tree, host: Host) -> Built:
     settings = _native(tree.root, setup) if tree.native else _supervisor(tree.root, setup)
     if setup.defaults is not None:
         _check_defaults(setup.defaults, setup)
+    check_log_directories(settings.daemon, setup)
     if setup.findings.problems:
         words = "" if tree.native else setup.findings.problems[0].reason
         raise ConfigRefused(setup.findings.problems, supervisor_text=words, files=tree.files)
@@ -80,6 +82,7 @@ def _supervisor(root: Mapping, setup: Setup) -> Settings:
     servers = _supervisor_servers(sections, setup)
     daemon = finish_daemon(reading, setup)
     ctl = read_ctl(sections["supervisorctl"], setup) if "supervisorctl" in sections else CtlSettings()
+    alerts = read_alerts(sections["supervisord"], _named(sections, "alert"), daemon.settings, groups, setup)
     _check_sections(sections, setup)
     active, shadowed = _sorted(groups)
     return Settings(
@@ -90,6 +93,7 @@ def _supervisor(root: Mapping, setup: Setup) -> Settings:
         shadowed=shadowed,
         ctl=ctl,
         rpcinterfaces=extensions,
+        alerts=alerts,
     )
 
 
@@ -119,7 +123,7 @@ def _check_sections(sections: dict[str, Mapping], setup: Setup) -> None:
         kind, colon, _ = header.partition(":")
         if header in _KNOWN_ALONE or header.startswith(SERVER_SECTIONS):
             continue
-        if not colon or kind not in _NAMED_KINDS:
+        if not colon or kind not in NAMED_SECTIONS:
             words = _KNOWN_KINDS if colon else (*_KNOWN_ALONE, *SERVER_SECTIONS)
             hint = did_you_mean(kind, words)
             setup.findings.warn(str(Problem(body.origin, f"[{header}]", "unknown section, ignored", hint)))
@@ -136,6 +140,8 @@ def _native(root: Mapping, setup: Setup) -> Settings:
         ((name, _body(entry)) for name, entry in parts["rpcinterfaces"].entries.items()), setup
     )
     active, shadowed = _sorted(read_native_groups(parts, daemon.for_all, setup))
+    sections = [(name, _body(entry)) for name, entry in parts["alerts"].entries.items()]
+    alerts = read_alerts(parts["taskmaster"], sections, daemon.settings, active, setup)
     return Settings(
         dialect=Dialect.NATIVE,
         daemon=daemon.settings,
@@ -144,4 +150,5 @@ def _native(root: Mapping, setup: Setup) -> Settings:
         shadowed=shadowed,
         ctl=read_ctl(parts["ctl"], setup),
         rpcinterfaces=extensions,
+        alerts=alerts,
     )

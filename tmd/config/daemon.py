@@ -1,5 +1,6 @@
 """From `[supervisord]` or `taskmaster:` to the daemon's own settings, and what it says for all programs."""
 
+import posixpath
 from typing import Any, NamedTuple
 
 from tmd.config.host import Host
@@ -30,6 +31,8 @@ _AFTER_USER = (
     "childlogdir",
     "nocleanup",
     "strip_ansi",
+    "statedir",
+    "keep_root_to_spawn",
 )
 """In the order Supervisor reads them, which decides what its first complaint is.
 
@@ -80,10 +83,8 @@ def _wrong_flag(name: str, text: str, host: Host, *, native: bool) -> Problem | 
 
 
 def _flag_value(option: Option, text: str, host: Host, *, native: bool) -> Any:
-    if not native:
-        return option.kind.supervisor(text, host)
     # a path on the command line counts from where the command was given, not from the file
-    return option.kind.native(Scalar(text, _COMMAND_LINE), Context(host, host.cwd))
+    return option.kind.read(Scalar(text, _COMMAND_LINE), Context(host, host.cwd), native=native)
 
 
 def read_daemon(body: Mapping, setup: Setup) -> DaemonReading:
@@ -123,6 +124,8 @@ def finish_daemon(reading: DaemonReading, setup: Setup) -> DaemonPart:
     values = {**reading.values, **{name: value for name, value in reading.flags.items() if name in reading.values}}
     _place_files(reader, values, reading.flags, setup)
     settings = DaemonSettings(**values, user=user_text if uid is not None else None, uid=uid, gid=gid)
+    _check_kept_root(reader, settings, setup)
+    _watch_logs(reader, settings, setup)
     for_all = ForAll(reading.environment)
     if setup.native:
         for_all = _native_for_all(reader, reading.environment, setup)
@@ -144,8 +147,30 @@ def _place_files(reader: Reader, values: dict[str, Any], flags: dict[str, Any], 
     for name in ("logfile", "pidfile", "childlogdir"):
         if not (name == "logfile" and values[name] == "syslog"):
             values[name] = absolute(values[name] or unplaced[name], setup)
+    if values["statedir"] is None:
+        values["statedir"] = places.state if setup.native else values["childlogdir"]
     if values["directory"] is not None:
         values["directory"] = absolute(values["directory"], setup)
+
+
+def _check_kept_root(reader: Reader, settings: DaemonSettings, setup: Setup) -> None:
+    if not settings.keep_root_to_spawn or settings.uid:
+        return
+    reason = "means nothing while the daemon stays the superuser"
+    hint = "say with 'user' whom it becomes"
+    if setup.native:
+        reader.fail("keep_root_to_spawn", reason, hint)
+    else:
+        setup.findings.warn(str(Problem(*reader.place("keep_root_to_spawn"), reason, hint)))
+
+
+def _watch_logs(reader: Reader, settings: DaemonSettings, setup: Setup) -> None:
+    if settings.logfile != "syslog":
+        setup.findings.watch(posixpath.dirname(settings.logfile), None, *reader.place("logfile"))
+    said_by = "statedir" if reader.entry("statedir") or setup.native else "childlogdir"
+    setup.findings.watch(settings.statedir, None, *reader.place(said_by))
+    # what programs log there by themselves is judged by this place, too
+    setup.findings.auto_place = reader.place("childlogdir")
 
 
 def _native_for_all(reader: Reader, environment: dict[str, str], setup: Setup) -> ForAll:

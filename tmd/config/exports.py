@@ -1,17 +1,20 @@
-"""What is generated from the list of options: samples, the JSON schema, the reference page, `explain`.
+"""What is generated from the list of options: samples, the reference page, `explain`. The JSON schema: `schema`.
 
 Pure: every function returns a text or a value, and whoever wants a file writes it.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
+from tmd.config.alert_options import alert_samples
 from tmd.config.option import Effect, Option, Section
 from tmd.config.options import SECTIONS
 from tmd.config.supervisor_sample import supervisor_sample
 from tmd.tree.shape import did_you_mean
 
+SCHEMA_FILE = "schema.json"
+"""as it is called beside the samples in docs/reference"""
 _BY_KEY = {section.key: section for section in SECTIONS}
+_ALERTS = next(option for option in _BY_KEY["daemon"].options if option.name == "alerts")
 _COLUMN = 44
 
 
@@ -57,8 +60,22 @@ def _own(key: str) -> Iterator[Option]:
     return (option for option in _BY_KEY[key].options if not _is_shared(_BY_KEY[key], option))
 
 
+def _own_of_daemon() -> Iterator[Option]:
+    """Return the options of the daemon's section but for the alerts, which have lines of their own."""
+    return (option for option in _own("daemon") if option.name != "alerts")
+
+
 def _ini_lines(key: str) -> Iterator[str]:
-    return (_commented(option, mark=";", join=" = ") for option in _own(key))
+    options = _own_of_daemon() if key == "daemon" else _own(key)
+    return (_commented(option, mark=";", join=" = ") for option in options)
+
+
+def _ini_alerts() -> Iterator[str]:
+    yield "; places that are told what happens, as many as are wanted"
+    for kind, options in alert_samples():
+        yield f";[alert:{kind}]"
+        yield from (_commented(option, mark=";", join=" = ") for option in options)
+        yield ""
 
 
 def _ini_sections_of_processes() -> list[str]:
@@ -94,6 +111,7 @@ def _sample_ini() -> str:
         *_ini_lines("group"),
         "",
         *_ini_sections_of_processes(),
+        *_ini_alerts(),
         "; methods of somebody else's, in this daemon, and commands of somebody else's, in tmctl",
         ";[rpcinterface:NAME]",
         *_ini_lines("extension"),
@@ -111,19 +129,28 @@ def _sample_ini() -> str:
 
 
 def _sample_yaml() -> str:
+    def line(option: Option, indent: str, mark: str = "# ") -> str:
+        # a plain word of YAML cannot begin with a percent sign or an asterisk
+        example = f'"{option.example}"' if option.example.startswith(("%", "*")) else option.example
+        return _commented(option._replace(example=example), mark=mark, join=": ", indent=indent)
+
     def options(key: str, indent: str, *, but: str = "") -> Iterator[str]:
-        for option in _own(key):
-            if option.name != but:
-                # a plain word of YAML cannot begin with a percent sign
-                example = f'"{option.example}"' if option.example.startswith("%") else option.example
-                yield _commented(option._replace(example=example), mark="# ", join=": ", indent=indent)
+        return (line(option, indent) for option in _own(key) if option.name != but)
+
+    def alerts() -> Iterator[str]:
+        yield f"{'  # alerts:':<{_COLUMN}} # {_ALERTS.doc}"
+        for _, (first, *others) in alert_samples():
+            yield line(first, "  ", "#   - ")
+            yield from (line(option, "  ", "#     ") for option in others)
 
     lines = [
+        f"# yaml-language-server: $schema={SCHEMA_FILE}",
         "# A configuration of tmd. What is commented out says the default, or an example.",
         "# A percent sign is written %%.",
         "",
         "taskmaster:",
-        *options("daemon", "  "),
+        *(line(option, "  ") for option in _own_of_daemon()),
+        *alerts(),
         "",
         "programs:",
         "  ticker:",
@@ -162,75 +189,6 @@ def _text(lines: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON schema (2020-12) of a native YAML, JSON or TOML file."""
-    daemon = _properties(_BY_KEY["daemon"])
-    unix = _object(_BY_KEY["unix"])
-    inet = _object(_BY_KEY["inet"])
-    inet["properties"]["host"] = {"type": "string", "description": "Interface to serve; * means all."}
-    address = daemon["http"]
-    one_address = {"type": ["string", "integer", "boolean", "null"]}
-    address.pop("type")
-    address["anyOf"] = [one_address, inet, {"type": "array", "items": {"anyOf": [one_address, inet]}}]
-    socket = daemon["socket"]
-    socket.pop("type")
-    socket["anyOf"] = [{"type": ["string", "boolean", "null"]}, unix]
-    program, listener, fcgi = (_object(_BY_KEY[key]) for key in ("program", "listener", "fcgi"))
-    for each in (program, listener, fcgi):
-        each["anyOf"] = [{"required": ["command"]}, {"required": ["cmd"]}]
-    listener["required"], fcgi["required"] = ["events"], ["socket"]
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A configuration of tmd",
-        "type": "object",
-        "properties": {
-            "taskmaster": {"type": ["object", "null"], "properties": daemon, "additionalProperties": False},
-            "programs": {"type": ["object", "null"], "additionalProperties": program},
-            "groups": {"type": ["object", "null"], "additionalProperties": _object(_BY_KEY["group"])},
-            "eventlisteners": {"type": ["object", "null"], "additionalProperties": listener},
-            "fcgi-programs": {"type": ["object", "null"], "additionalProperties": fcgi},
-            "rpcinterfaces": {"type": ["object", "null"], "additionalProperties": _plug(_BY_KEY["extension"])},
-            "ctlplugins": {"type": ["object", "null"], "additionalProperties": _plug(_BY_KEY["ctlplugin"])},
-            "ctl": _object(_BY_KEY["ctl"]),
-        },
-        "patternProperties": {"^x-": {}},
-        "additionalProperties": False,
-    }
-
-
-def _object(section: Section) -> dict[str, Any]:
-    return {
-        "type": ["object", "null"],
-        "description": section.doc,
-        "properties": _properties(section),
-        "additionalProperties": False,
-    }
-
-
-def _plug(section: Section) -> dict[str, Any]:
-    """Return the schema of a section whose unknown keys are arguments of a factory."""
-    (factory,) = section.options
-    schema = _object(section)
-    schema["additionalProperties"] = {"type": ["string", "number", "boolean"]}
-    schema["anyOf"] = [{"required": [word]} for word in (factory.name, *factory.synonyms)]
-    return schema
-
-
-def _properties(section: Section) -> dict[str, Any]:
-    properties: dict[str, Any] = {}
-    for option in section.options:
-        schema: dict[str, Any] = {**option.kind.schema, "description": _description(option)}
-        properties[option.name] = schema
-        for synonym in option.synonyms:
-            properties[synonym] = {**option.kind.schema, "description": f"The same as {option.name}."}
-    return properties
-
-
-def _description(option: Option) -> str:
-    default = option.shown_default(native=True)
-    return f"{option.doc} Default: {default}." if default else option.doc
-
-
 def reference_markdown() -> str:
     """Return the reference page of all options."""
     lines = [
@@ -245,6 +203,7 @@ def reference_markdown() -> str:
         "relative paths count from the directory of the file. `%(here)s`, `%(ENV_NAME)s`, and in programs",
         "`%(program_name)s`, `%(group_name)s` and `%(host_node_name)s` are filled in; options marked with *",
         "may also use `%(process_num)s` and `%(numprocs)s`. A percent sign is written `%%`.",
+        "Supervisor ignores the options that it does not have: a file with them still works there.",
     ]
     for section in SECTIONS:
         lines += ["", f"## `{section.ini}`, `{section.nested}`", "", section.doc, ""]
@@ -261,6 +220,8 @@ def _row(section: Section, option: Option) -> str:
         name += f" ({', '.join(f'`{synonym}`' for synonym in option.synonyms)})"
     if option.native_only:
         name += ", native only"
+    elif option.kind.supervisor is None and section.key != "alert":
+        name += ", not in Supervisor"
     kind = option.kind
     value = kind.hint if kind.hint.startswith(kind.word) else f"{kind.word}: {kind.hint}"
     cells = (name, value, _both_defaults(option), option.doc, _applies(section, option))

@@ -35,6 +35,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     """by name, or by number written in digits -> gid"""
     directory_exists: Callable[[str], bool]
     """a relative path counts from the current directory"""
+    file_exists: Callable[[str], bool]
+    """whether something that is no directory has that absolute path"""
     unsafe_directory: Callable[[str, tuple[int, ...]], str | None] = lambda path, uids: None
     """(absolute directory, uids that are trusted beside root) -> why somebody else could plant or swap a file there,
     in words that finish a sentence (`anybody can write to '/srv'`); None when nobody can"""

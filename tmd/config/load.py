@@ -6,6 +6,7 @@ from tmd.config.additions import Basis, basis_of
 from tmd.config.build import build
 from tmd.config.expand import Names, expand_native, expand_supervisor
 from tmd.config.host import Host
+from tmd.config.safety import unsafe_files
 from tmd.config.settings import Settings
 from tmd.tree.files import read_tree
 from tmd.tree.node import Origin
@@ -42,9 +43,9 @@ def load_file(path: str, host: Host) -> Loaded:
     built = build(tree, host)
     return Loaded(
         settings=built.settings,
-        warnings=(*tree.warnings, *built.warnings),
+        warnings=(*tree.warnings, *unsafe_files(tree.files, host), *built.warnings),
         notes=tree.notes,
         files=tree.files,
         origins=built.origins,
-        basis=basis_of(tree, host),
+        basis=basis_of(tree, host, built.settings.daemon),
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tmd.config import supervisor_kinds as supervisor
 from tmd.config.environment import parse_environment
 from tmd.config.host import Host
-from tmd.config.settings import AUTO, Autorestart
+from tmd.config.settings import AUTO, Autorestart, EnvironmentFile
 from tmd.config.signal_names import SIGNALS
 from tmd.tree.node import Mapping, Node, Scalar, Sequence, describe
 from tmd.tree.shape import nearest
@@ -178,6 +178,10 @@ def log_level(node: Node, context: Context) -> Level:
     return level
 
 
+_MAX_ID = 2**32 - 2
+"""the number after it means "unchanged" to the system"""
+
+
 def user(node: Node, context: Context) -> tuple[int, int | None]:
     """`user` or `user:group` -> (uid, gid or None)."""
     name, colon, group = text_of(node).partition(":")
@@ -187,6 +191,23 @@ def user(node: Node, context: Context) -> tuple[int, int | None]:
     return user.uid, _find_group(group, context) if colon else None
 
 
+def program_user(node: Node, context: Context) -> tuple[int, int | None]:
+    """As `user`, and a number without an account, which then needs a group."""
+    name, colon, group = text_of(node).partition(":")
+    uid = _number_of_account(name)
+    if uid is None or context.host.find_user(str(uid)) is not None:
+        return user(node, context)
+    return uid, _find_group(group, context) if colon else None
+
+
+def _number_of_account(text: str) -> int | None:
+    """Return the number of a user or group, None for a name or for a number no user or group can have."""
+    digits = text.strip()
+    if not digits.isdecimal() or len(digits) > len(str(_MAX_ID)):
+        return None
+    return int(digits) if int(digits) <= _MAX_ID else None
+
+
 def group(node: Node, context: Context) -> int:
     """An existing group, by name or number."""
     return _find_group(text_of(node), context)
@@ -194,6 +215,8 @@ def group(node: Node, context: Context) -> int:
 
 def _find_group(name: str, context: Context) -> int:
     gid = context.host.find_group(name.strip())
+    if gid is None:
+        gid = _number_of_account(name)
     if gid is None:
         raise Unfit(f"cannot find group {name.strip()!r}", "a name or number from the group database")
     return gid
@@ -236,6 +259,32 @@ def existing_directory(node: Node, context: Context) -> str:
 def directory(node: Node, context: Context) -> str:
     """A path, made absolute."""
     return _absolute(text_of(node), context)
+
+
+def environment_files(node: Node, context: Context) -> tuple[EnvironmentFile, ...]:
+    """A list or a comma list of files, made absolute; one without a `-` before it has to be there."""
+    return tuple(_environment_file(text, context) for text in strings(node, context))
+
+
+def _environment_file(text: str, context: Context) -> EnvironmentFile:
+    optional = text.startswith("-")
+    path = _absolute(text.removeprefix("-").strip(), context)
+    if not optional and not context.host.file_exists(path):
+        raise Unfit(f"cannot use {path!r}: there is no such file", f"-{path} if it may be missing")
+    return EnvironmentFile(path, optional)
+
+
+def one_of(words: tuple[str, ...]) -> Callable[[Node, Context], str]:
+    """Return a reader of one of a few words; case means nothing."""
+
+    def read(node: Node, context: Context) -> str:
+        text = text_of(node)
+        if text.lower() not in words:
+            near = nearest(text, words)
+            raise Unfit(f"cannot read {text[:80]!r}", f"did you mean {near!r}?" if near else "")
+        return text.lower()
+
+    return read
 
 
 def log_file(node: Node, context: Context) -> str | None:

@@ -37,6 +37,8 @@ class Option(NamedTuple):
     native_only: bool = False
     nested: tuple[str, ...] = ()
     """the keys of a mapping it may also be"""
+    secret: bool = False
+    """no message ever repeats what is written for it"""
     example: str = ""
     """a value for the samples, where the default is none"""
 

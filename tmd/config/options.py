@@ -4,7 +4,8 @@ From this list are derived: validation, defaults, what a reload does, the sample
 and `explain`. Defaults are values, not texts; a native default is given only where it differs from Supervisor's.
 """
 
-from tmd.config import kinds
+from tmd.config import alert_kinds, kinds
+from tmd.config.alert_options import ALERT
 from tmd.config.option import Effect, Option, Section
 from tmd.config.program_options import FCGI, LISTENER, MB, PROGRAM
 from tmd.wire.levels import Level
@@ -64,7 +65,21 @@ DAEMON = (
         shown="the system's directory for temporary files, or the log directory",
         example="/var/log",
     ),
+    Option(
+        "statedir",
+        kinds.OWN_DIRECTORY,
+        None,
+        "Directory of what outlives the daemon, such as how programs ended.",
+        shown="childlogdir, or the state directory",
+        example="/var/lib/taskmaster",
+    ),
     Option("user", kinds.USER, None, "User the daemon itself becomes at start; wants root.", example="nobody"),
+    Option(
+        "keep_root_to_spawn",
+        kinds.OWN_BOOLEAN,
+        False,
+        "Whether a daemon that becomes `user` can still start and signal programs of other users, and nothing else.",
+    ),
     Option(
         "uid", kinds.USER, None, "User of all programs that name none themselves.", native_only=True, example="nobody"
     ),
@@ -112,6 +127,23 @@ DAEMON = (
         example="127.0.0.1:9001",
     ),
     Option(
+        "email",
+        alert_kinds.ADDRESSES,
+        (),
+        "Mail addresses that are told, by the local sendmail, of what is serious.",
+        effect=_LIVE,
+        example="root",
+    ),
+    Option(
+        "alerts",
+        alert_kinds.ALERTS,
+        None,
+        "Places that are told what happens: a mapping, or a list of these.",
+        effect=_LIVE,
+        native_only=True,
+        nested=tuple(option.name for option in ALERT),
+    ),
+    Option(
         "include",
         kinds.STRINGS,
         (),
@@ -148,6 +180,7 @@ UNIX_SERVER = (
         None,
         "Password a client must give, in the clear or as {SHA} and 40 hex digits.",
         example="{SHA}82ab876d1387bfafe46cc1c8a2ef074eae50cb1d",
+        secret=True,
     ),
 )
 """`[unix_http_server]`, and `taskmaster.socket`."""
@@ -168,6 +201,7 @@ INET_SERVER = (
         None,
         "Password a client must give, in the clear or as {SHA} and 40 hex digits.",
         example="{SHA}82ab876d1387bfafe46cc1c8a2ef074eae50cb1d",
+        secret=True,
     ),
 )
 """`[inet_http_server]`, and `taskmaster.http`."""
@@ -183,7 +217,15 @@ CTL = (
         example="http://127.0.0.1:9001",
     ),
     Option("username", kinds.TEXT, None, "Name the client gives.", effect=_LIVE, example="admin"),
-    Option("password", kinds.TEXT, None, "Password the client gives, in the clear.", effect=_LIVE, example="secret"),
+    Option(
+        "password",
+        kinds.TEXT,
+        None,
+        "Password the client gives, in the clear.",
+        effect=_LIVE,
+        example="secret",
+        secret=True,
+    ),
     Option(
         "prompt", kinds.TEXT, "supervisor", "What the shell of the client asks with.", native="taskmaster", effect=_LIVE
     ),
@@ -246,6 +288,13 @@ SECTIONS = (
     Section("fcgi", "[fcgi-program:NAME]", "fcgi-programs.NAME", "Processes that share a listening socket.", FCGI),
     Section("unix", "[unix_http_server]", "taskmaster.socket", "A unix socket for clients.", UNIX_SERVER),
     Section("inet", "[inet_http_server]", "taskmaster.http", "A TCP port for clients.", INET_SERVER),
+    Section(
+        "alert",
+        "[alert:NAME]",
+        "taskmaster.alerts",
+        "A place that is told what happens: `file`, `webhook`, `email` or `syslog`, with what belongs to it.",
+        ALERT,
+    ),
     Section("extension", "[rpcinterface:NAME]", "rpcinterfaces.NAME", "More methods for clients.", EXTENSION),
     Section("ctl", "[supervisorctl] / [ctl]", "ctl", "The client.", CTL),
     Section("ctlplugin", "[ctlplugin:NAME]", "ctlplugins.NAME", "More commands of the client.", CTL_PLUGIN),

@@ -47,8 +47,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OPTIONS = {option.name: option for option in PROGRAM}
-_LABELS = {"name", "group", "program", "process_num", "user"}
-"""fields that say what a process is called, not what it is"""
+_LABELS = {"name", "group", "program", "process_num", "user", "environment_own"}
+"""fields that say what a process is called, or how its other fields came about, not what it is"""
 _RESTART_FIELDS = tuple(
     field
     for field in ProcessSpec.__struct_fields__

@@ -48,10 +48,12 @@ def read_pool(reader: Reader, setup: Setup) -> PoolSpec:
             "with the eventlistener protocol"
         )
         reader.fail("redirect_stderr", reason)
-    wait_s = reader.read("ackwaitsecs", names)
-    if wait_s < 0:
-        reader.fail("ackwaitsecs", f"{section} section sets invalid ackwaitsecs ({wait_s})", "0 is for ever")
-    return PoolSpec(events=events, buffer_size=max(1, buffer_size), result_handler=handler, ackwaitsecs=wait_s)
+    return PoolSpec(
+        events=events,
+        buffer_size=max(1, buffer_size),
+        result_handler=handler,
+        ackwaitsecs=reader.read("ackwaitsecs", names),
+    )
 
 
 def _is_event(name: str, setup: Setup) -> bool:

@@ -47,6 +47,35 @@ def _output(channel: str, stream: str) -> tuple[Option, ...]:
     )
 
 
+def _hook(name: str, when: str, example: str) -> Option:
+    doc = f"Command that is run {when}."
+    return Option(name, kinds.HOOK, None, doc, effect=_LIVE, per_process=True, example=example)
+
+
+HOOK_OPTIONS = (
+    _hook("prestart", "before each start of a process, which waits for it", "python3 migrate.py"),
+    _hook("poststart", "when a process is RUNNING", "python3 announce.py up"),
+    _hook("prestop", "before a RUNNING process is asked to stop, which waits for it", "python3 drain.py"),
+    _hook("poststop", "after each end of a process; the next start waits for it", "python3 announce.py down"),
+    Option(
+        "hook_timeout",
+        kinds.OWN_SECONDS,
+        30,
+        "How long such a command may take before it is killed, which counts as its failure; 0 is for ever.",
+        effect=_LIVE,
+    ),
+    Option(
+        "hook_failure",
+        kinds.HOOK_FAILURE,
+        None,
+        "What the failure of such a command means: ignore goes on, abort gives up what it was run for.",
+        effect=_LIVE,
+        shown="abort for prestart, ignore for the others",
+        example="ignore",
+    ),
+)
+"""commands at the turns of a process's life"""
+
 PROGRAM = (
     Option(
         "command",
@@ -122,10 +151,34 @@ PROGRAM = (
         effect=_LIVE,
         example="true",
     ),
-    Option("user", kinds.USER, None, "User it runs as; wants root.", example="nobody"),
+    Option("user", kinds.PROGRAM_USER, None, "User it runs as; wants root.", synonyms=("uid",), example="nobody"),
+    Option(
+        "gid",
+        kinds.GROUP,
+        None,
+        "Group it runs as; wants root.",
+        shown="the primary group of its user",
+        example="nogroup",
+    ),
+    Option(
+        "user_environment",
+        kinds.OWN_BOOLEAN,
+        False,
+        "Whether HOME, USER, LOGNAME and SHELL are those of the user it runs as, where that is not the daemon's.",
+        native=True,
+    ),
+    *HOOK_OPTIONS,
     Option("redirect_stderr", kinds.BOOLEAN, False, "Whether standard error goes where standard output goes."),
     *_output("stdout", "standard output"),
     *_output("stderr", "standard error"),
+    Option(
+        "log_format",
+        kinds.LOG_FORMAT,
+        "raw",
+        "Lines in its logs: raw byte for byte, prefix with time and name before each, json one object for each; "
+        "what an event listener says on standard output stays raw.",
+        effect=_LIVE,
+    ),
     Option(
         "environment",
         kinds.ENVIRONMENT,
@@ -134,6 +187,15 @@ PROGRAM = (
         synonyms=("env",),
         per_process=True,
         example='MODE="fast",LEVEL=3',
+    ),
+    Option(
+        "environment_file",
+        kinds.OPTIONAL_FILES,
+        (),
+        "Files of variables, read at each start; `environment` beats them, one with a `-` before it may be missing.",
+        effect=_NEXT,
+        per_process=True,
+        example="-web.env",
     ),
     Option(
         "directory",
@@ -192,7 +254,7 @@ _OWN_LISTENER = (
     ),
     Option(
         "ackwaitsecs",
-        kinds.SECONDS,
+        kinds.OWN_SECONDS,
         300,
         "How long a process may take for an event before it is restarted; 0 is for ever.",
         effect=_LIVE,

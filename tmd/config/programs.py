@@ -1,12 +1,14 @@
 """From the section of one program to the processes it stands for."""
 
+import posixpath
 from typing import Any, NamedTuple
 
 from tmd.config import supervisor_kinds
 from tmd.config.expand import CannotExpand, expand_supervisor
 from tmd.config.program_options import FCGI, LISTENER, PROGRAM
 from tmd.config.reader import Again, Reader, Setup
-from tmd.config.settings import AUTO, ProcessKind, ProcessSpec, SocketSpec
+from tmd.config.servers import absolute
+from tmd.config.settings import AUTO, HOOKS, ProcessKind, ProcessSpec, SocketSpec
 from tmd.tree.node import Mapping
 
 _OPTIONS = {
@@ -74,9 +76,13 @@ def read_program(
         "stderr_capture_maxbytes",
         "stderr_events_enabled",
         "serverurl",
+        "user_environment",
+        "log_format",
+        "hook_timeout",
+        "hook_failure",
     ):
         common[name] = reader.read(name, names)
-    common |= _user(reader, names, for_all)
+    common |= _user(reader, names, for_all, setup)
     common["umask"] = reader.read("umask", names)
     common["restore_signals"] = setup.native
     pattern = _name_pattern(reader, count, setup)
@@ -97,19 +103,28 @@ def read_program(
         own = _per_process(reader, own_names, common["redirect_stderr"], setup)
         if not setup.native:
             left_over |= {f"ENV_{name}": value for name, value in own["environment"].items()}
+        if own["environment_file"]:
+            own["environment_own"] = tuple(sorted(own["environment"]))
         own["environment"] = {**for_all.environment, **own["environment"]}
         name = _name(reader, pattern, own_names, setup)
         specs.append(ProcessSpec(name=name, group=group, program=program, process_num=number, **common, **own))
+        _watch_logs(reader, specs[-1], setup)
     if not setup.native:
         specs.sort(key=lambda spec: spec.name)
     return tuple(specs)
 
 
-def _user(reader: Reader, names: dict[str, str | int], for_all: ForAll) -> dict[str, Any]:
+def _user(reader: Reader, names: dict[str, str | int], for_all: ForAll, setup: Setup) -> dict[str, Any]:
     found = reader.read("user", names)
+    gid = reader.read("gid", names)
     if found is None:
-        return {"user": for_all.user, "uid": for_all.uid, "gid": for_all.gid}
-    uid, gid = found
+        return {"user": for_all.user, "uid": for_all.uid, "gid": for_all.gid if gid is None else gid}
+    uid, named_gid = found
+    if gid is not None and named_gid is not None:
+        reader.fail("gid", "a group is given with the user, too", "keep one")
+    gid = named_gid if gid is None else gid
+    if gid is None and setup.host.find_user(str(uid)) is None:
+        reader.fail("user", f"cannot find user {str(uid)!r}", "a number without an account needs a gid")
     return {"user": reader.text("user", names), "uid": uid, "gid": gid}
 
 
@@ -150,6 +165,8 @@ def _per_process(reader: Reader, names: dict[str, str | int], redirect_stderr: b
     own: dict[str, Any] = {"environment": reader.read("environment", names, label="environment")}
     names.update({f"ENV_{variable}": value for variable, value in own["environment"].items()})
     own["directory"] = reader.read("directory", names)
+    own["environment_file"] = reader.read("environment_file", names)
+    own |= {hook: reader.read(hook, names) for hook in HOOKS}
     for stream in ("stdout", "stderr"):
         own |= _log(reader, stream, names, setup)
     if redirect_stderr:
@@ -161,6 +178,13 @@ def _per_process(reader: Reader, names: dict[str, str | int], redirect_stderr: b
         own["stderr_logfile"] = None
     own["command"] = _command(reader, names, setup)
     return own
+
+
+def _watch_logs(reader: Reader, spec: ProcessSpec, setup: Setup) -> None:
+    for option, file in (("stdout_logfile", spec.stdout_logfile), ("stderr_logfile", spec.stderr_logfile)):
+        if file is not None:
+            directory = AUTO if file == AUTO else posixpath.dirname(absolute(file, setup))
+            setup.findings.watch(directory, spec.uid, *reader.place(option))
 
 
 def _command(reader: Reader, names: dict[str, str | int], setup: Setup) -> str:

@@ -24,6 +24,10 @@ class Findings:
         self.problems: list[Problem] = []
         self.warnings: list[str] = []
         self.origins: dict[str, Origin] = {}
+        self.log_places: dict[tuple[str, int | None], tuple[Origin, str]] = {}
+        """(directory of a log, or AUTO; whose program writes it, None: the daemon itself) -> where that is said"""
+        self.auto_place: tuple[Origin, str] | None = None
+        """where the directory of generated logs is said"""
         self._seen: set[tuple[Origin, str]] = set()
 
     def problem(self, origin: Origin, where: str, reason: str, hint: str = "") -> None:
@@ -31,6 +35,10 @@ class Findings:
         if (origin, where) not in self._seen:
             self._seen.add((origin, where))
             self.problems.append(Problem(origin, where, reason, hint))
+
+    def watch(self, directory: str, uid: int | None, origin: Origin, where: str) -> None:
+        """Note that a log is written in a directory."""
+        self.log_places.setdefault((directory, uid), (origin, where))
 
     def warn(self, text: str) -> None:
         """Note a warning, once."""
@@ -135,12 +143,21 @@ class Reader:
             reason = str(error)
             if complaint and not self._setup.native and not isinstance(error, CannotExpand):
                 reason = f"{complaint} {self.text(name, names)}"
-            self.fail(name, reason, getattr(error, "hint", "") or self._hint(name))
+            hint = getattr(error, "hint", "") or self._hint(name)
+            if self._options[name].secret and isinstance(error, CannotExpand):
+                reason, hint = self._without_value(name, reason), "write %% for one percent sign"
+            self.fail(name, reason, hint)
             value = self.default(name)
             self._constants[name] = value
         if not _has_percent(entry.value):
             self._constants[name] = value
         return value
+
+    def _without_value(self, name: str, reason: str) -> str:
+        """Return what is wrong with a secret, without the secret."""
+        if self._setup.native:
+            return "cannot expand it: a percent sign begins no name that is known here"
+        return reason.replace(repr(self.raw(name)), "'***'")
 
     def _hint(self, name: str) -> str:
         return self._options[name].kind.hint_in(native=self._setup.native)
@@ -158,7 +175,7 @@ class Reader:
         text = expand_supervisor(entry.value.text, names, label)
         if again is not None:
             text = expand_supervisor(text, again.names, again.label)
-        return kind.supervisor(text, host)
+        return kind.read(entry.value._replace(text=text), Context(host, here), native=False)
 
     def text(self, name: str, names: Names) -> str | None:
         """Return the expanded text of an option, or None where it is absent or cannot be expanded."""

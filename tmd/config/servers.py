@@ -82,7 +82,7 @@ def _credentials(reader: Reader, setup: Setup) -> tuple[str | None, str | None]:
 
 
 def _check_exposed(spec: ServerSpec, reader: Reader, option: str, setup: Setup) -> None:
-    if spec.password is not None or _is_loopback(spec.host):
+    if spec.password is not None or is_loopback(spec.host):
         return
     origin, where = reader.place(option)
     shown = spec.host or "all interfaces"
@@ -94,8 +94,9 @@ def _check_exposed(spec: ServerSpec, reader: Reader, option: str, setup: Setup) 
         setup.findings.warn(str(Problem(origin, where, reason, hint)))
 
 
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or host.startswith("127.")
+def is_loopback(host: str) -> bool:
+    """Return whether what goes to a host stays on this machine."""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def absolute(path: str, setup: Setup) -> str:

@@ -91,12 +91,22 @@ class EnvironmentFile(msgspec.Struct, frozen=True):
 
 LogFormat: TypeAlias = Literal["raw", "prefix", "json"]
 """raw: byte for byte; prefix: time and name before each line; json: one object a line"""
+LOG_FORMATS: tuple[LogFormat, ...] = ("raw", "prefix", "json")
 
 HOOKS = ("prestart", "poststart", "prestop", "poststop")
 Hook: TypeAlias = Literal["prestart", "poststart", "prestop", "poststop"]
 """a command of a program that runs at a turn of its life"""
 
+HookFailure: TypeAlias = Literal["ignore", "abort"]
+"""what a hook that fails changes: nothing, or what it was run for does not happen"""
+HOOK_FAILURES: tuple[HookFailure, ...] = ("ignore", "abort")
+
 AlertKind: TypeAlias = Literal["file", "webhook", "email", "syslog"]
+FACILITIES = (
+    *("daemon", "user", "auth", "authpriv", "cron", "lpr", "mail", "news", "uucp"),
+    *(f"local{number}" for number in range(8)),
+)
+"""parts of the system that a line of syslog may be said to come from"""
 
 
 class AlertSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,7 +197,7 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     """command run after each end; the next start waits for it"""
     hook_timeout: float = 30
     """seconds until a hook is killed, which counts as its failure; 0 is for ever"""
-    hook_failure: Literal["ignore", "abort"] | None = None
+    hook_failure: HookFailure | None = None
     """None: abort for prestart, ignore for the others"""
     stdout_logfile: str | None = AUTO
     """a path, `AUTO`, or None for no log"""

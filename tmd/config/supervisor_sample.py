@@ -8,11 +8,14 @@ each, comes from the list of options.
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tmd.config.alert_options import alert_samples
 from tmd.config.option import Option
 from tmd.config.options import SECTIONS
 
 _COLUMN = 38
-_OPTIONS = {section.key: section.options for section in SECTIONS}
+_OPTIONS = {section.key: section.options for section in SECTIONS} | {
+    f"alert-{kind}": options for kind, options in alert_samples()
+}
 _SHARED = _OPTIONS["program"]
 
 
@@ -24,6 +27,11 @@ class _Part(NamedTuple):
     header: str
     lines: str
 
+
+_ALERTS = tuple(
+    _Part(f"alert-{kind}", f"A place that is told what happens: {kind}.", f";[alert:{kind}]", "")
+    for kind, _ in alert_samples()
+)
 
 _HEAD = """\
 ; Sample supervisor config file, for tmd and supervisord alike.
@@ -92,6 +100,7 @@ _PARTS = (
         ";command=/bin/app.fcgi",
     ),
     _Part("group", "", ";[group:thegroupname]", ";programs=progname1,progname2|;priority=999"),
+    *_ALERTS,
     _Part("include", "", ";[include]", ";files = relative/directory/*.ini"),
 )
 
@@ -108,7 +117,7 @@ def _part(part: _Part) -> Iterator[str]:
         yield f"; {part.comment}"
     yield part.header
     said = set()
-    for line in part.lines.split("|"):
+    for line in filter(None, part.lines.split("|")):
         name = line.lstrip(";").partition("=")[0].strip()
         said.add(name)
         yield line if part.key == "extension" else _noted(line, options[name])

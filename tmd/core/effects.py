@@ -1,18 +1,41 @@
 """Effects: what is to be done, in the imperative. The core never does anything itself."""
 
+from typing import Literal, TypeAlias
+
 import msgspec
 
 from tmd.config.settings import ProcessSpec
+from tmd.core.inputs import StopCause
 from tmd.core.notices import Notice
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 
+StartReason: TypeAlias = Literal["start", "restart", "retry"]
+"""Why a program is started: somebody asked; it ended, or was stopped only for that; the last try failed."""
+
 
 class Spawn(msgspec.Struct, frozen=True):
-    """Start the program; answer with `Spawned` or `SpawnFailed` as the next input for it."""
+    """Start the program; answer with `Spawned` or `SpawnFailed`, now or later."""
 
     id: ProcessId
     spec: ProcessSpec
+    reason: StartReason = "start"
+
+
+class DropSpawn(msgspec.Struct, frozen=True):
+    """Nobody wants the spawn under way any more: what has not happened yet is answered with `SpawnFailed` now."""
+
+    id: ProcessId
+
+
+class RunPrestop(msgspec.Struct, frozen=True):
+    """Run the hook that comes before a stop; answer with `PrestopEnded` of the same epoch."""
+
+    id: ProcessId
+    spec: ProcessSpec
+    epoch: int
+    pid: int
+    cause: StopCause
 
 
 class SendSignal(msgspec.Struct, frozen=True):
@@ -56,4 +79,4 @@ class Halt(msgspec.Struct, frozen=True):
     """Everything asked by `ShutdownAsked` is done; the daemon may go."""
 
 
-Effect = Spawn | SendSignal | Arm | ArmOverseer | Tell | Log | Halt
+Effect = Spawn | DropSpawn | RunPrestop | SendSignal | Arm | ArmOverseer | Tell | Log | Halt

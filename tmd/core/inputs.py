@@ -1,5 +1,7 @@
 """Inputs: what happened, in the past tense. The only way anything enters the core."""
 
+from typing import Literal, TypeAlias
+
 import msgspec
 
 from tmd.config.plan import GroupChange
@@ -31,21 +33,32 @@ class ExitStatus(msgspec.Struct, frozen=True):
         return -1 if self.code is None else self.code
 
 
+StopCause: TypeAlias = Literal["asked", "restart", "removed", "changed", "shutdown", "listener", "poststart"]
+"""Why a process is stopped: somebody asked (for a restart, when it is started again at once), somebody asked for a
+restart, it left the configuration, its settings changed, the daemon goes down, it is a listener in trouble, its
+poststart hook failed."""
+
+
 # --- of one process -------------------------------------------------------------------------------------------
 
 
 class StartAsked(msgspec.Struct, frozen=True):
-    """Somebody wants it up."""
+    """Somebody wants it up. `again`: it was stopped only for that."""
+
+    again: bool = False
 
 
 class StopAsked(msgspec.Struct, frozen=True):
     """Somebody wants it down. `by_hand`: an operator, whose wish outlives a reload."""
 
     by_hand: bool = True
+    cause: StopCause = "asked"
 
 
 class RestartAsked(msgspec.Struct, frozen=True):
     """Somebody wants it stopped if it is up, and then started."""
+
+    cause: StopCause = "asked"
 
 
 class SignalAsked(msgspec.Struct, frozen=True):
@@ -108,6 +121,20 @@ class Quiesced(msgspec.Struct, frozen=True):
     """The daemon is going down: nothing is started or retried any more."""
 
 
+class PrestopEnded(msgspec.Struct, frozen=True):
+    """The hook of the effect `RunPrestop` with this epoch has ended. `failure`: what went wrong, empty for nothing."""
+
+    epoch: int
+    failure: str = ""
+
+
+class PoststartFailed(msgspec.Struct, frozen=True):
+    """The hook that runs once it is RUNNING failed, and its life `pid` is not to go on."""
+
+    pid: int
+    reason: str
+
+
 ProcessInput = (
     StartAsked
     | StopAsked
@@ -122,6 +149,8 @@ ProcessInput = (
     | Paused
     | Resumed
     | Quiesced
+    | PrestopEnded
+    | PoststartFailed
 )
 
 

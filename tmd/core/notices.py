@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tmd.core.inputs import ExitStatus
+from tmd.core.inputs import ExitStatus, StopCause
 from tmd.wire.names import ProcessId
 from tmd.wire.states import ProcessState
 
@@ -63,6 +63,7 @@ class ProcessStopping(msgspec.Struct, frozen=True):
     id: ProcessId
     from_state: ProcessState
     pid: int
+    cause: StopCause = "asked"
 
 
 class ProcessKilled(msgspec.Struct, frozen=True):
@@ -84,6 +85,7 @@ class ProcessStopped(msgspec.Struct, frozen=True):
     pid: int
     status: ExitStatus | None
     restarts: bool = False
+    cause: StopCause = "asked"
 
 
 class ProcessExited(msgspec.Struct, frozen=True):
@@ -133,6 +135,14 @@ class ProcessSpared(msgspec.Struct, frozen=True):
     """A stop that waited for its turn was dropped: in the meantime somebody asked for a start."""
 
     id: ProcessId
+
+
+class ProcessStopAborted(msgspec.Struct, frozen=True):
+    """A stop or restart was given up because the hook before it failed: it goes on running."""
+
+    id: ProcessId
+    pid: int
+    reason: str
 
 
 class GroupAdded(msgspec.Struct, frozen=True):
@@ -249,6 +259,7 @@ Notice = (
     | ProcessPaused
     | ProcessResumed
     | ProcessSpared
+    | ProcessStopAborted
     | GroupAdded
     | GroupRemoved
     | GroupChanged

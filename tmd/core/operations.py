@@ -14,6 +14,7 @@ from tmd.core.notices import (
     ProcessRemoved,
     ProcessRunning,
     ProcessSpared,
+    ProcessStopAborted,
     ProcessStopped,
     ProcessUnknown,
 )
@@ -33,6 +34,7 @@ Telling = (
     | ProcessUnknown
     | ProcessRemoved
     | ProcessSpared
+    | ProcessStopAborted
 )
 
 
@@ -59,7 +61,7 @@ class Awaiting:
             return
         fault = _down(notice) if self.kind == "stop" else _up(notice)
         if fault is not None:
-            detail = notice.reason if isinstance(notice, ProcessUnknown) else notice.id.namespec
+            detail = notice.reason if isinstance(notice, ProcessUnknown | ProcessStopAborted) else notice.id.namespec
             self.settle(notice.id, fault, "" if fault is Fault.SUCCESS else detail)
 
     def settle(self, id: ProcessId, fault: Fault, detail: str = "") -> None:  # noqa: A002
@@ -83,7 +85,7 @@ def _up(notice: Telling) -> Fault | None:
             return Fault.SPAWN_ERROR
         case ProcessStopped() | ProcessExited():
             return None if notice.restarts else Fault.ABNORMAL_TERMINATION
-        case ProcessUnknown():
+        case ProcessUnknown() | ProcessStopAborted():
             return Fault.FAILED
         case ProcessRemoved():
             return Fault.ABNORMAL_TERMINATION
@@ -98,7 +100,7 @@ def _down(notice: Telling) -> Fault | None:
             return Fault.SUCCESS
         case ProcessExited():
             return None if notice.restarts else Fault.SUCCESS
-        case ProcessUnknown() | ProcessSpared():
+        case ProcessUnknown() | ProcessSpared() | ProcessStopAborted():
             return Fault.FAILED
         case ProcessRunning() | ProcessBackoff():
             return None

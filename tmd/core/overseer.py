@@ -31,6 +31,7 @@ from tmd.core.inputs import (
     SpecReplaced,
     StartAsked,
     StopAsked,
+    StopCause,
     StopInOrderAsked,
 )
 from tmd.core.notices import (
@@ -199,7 +200,7 @@ class Overseer:
     def _leave(self, member: Member) -> None:
         member.leaving, member.next_spec = True, None
         self._leaving[member.id] = member
-        self._feed(member, StopAsked(by_hand=False))
+        self._feed(member, StopAsked(by_hand=False, cause="removed"))
 
     def _change_group(self, change: GroupChange) -> None:
         group = self.groups.get(change.name)
@@ -247,7 +248,7 @@ class Overseer:
         del self._leaving[member.id]
         self._spare(member.id)
         if self.started and spec.autostart:
-            self._feed(member, RestartAsked())
+            self._feed(member, RestartAsked("changed"))
 
     def _renew(self, member: Member, spec: ProcessSpec) -> None:
         """Give a process settings that only a new life can have, and begin that life if it should be up."""
@@ -256,11 +257,11 @@ class Overseer:
             starts = self.started and self._starts_anew(member, spec)
             self._feed(member, SpecReplaced(spec))
             if starts:
-                self._feed(member, RestartAsked())
+                self._feed(member, RestartAsked("changed"))
             return
         member.next_spec = spec
         if process.wanted is not Wanted.DOWN:
-            self._feed(member, RestartAsked())
+            self._feed(member, RestartAsked("changed"))
 
     def _refresh(self, member: Member, spec: ProcessSpec) -> None:
         """Give a process settings that apply without a new life."""
@@ -312,11 +313,12 @@ class Overseer:
         self._plans = [self._shutdown]
 
     def _advance(self, plan: StopPlan) -> None:
+        cause: StopCause = "shutdown" if plan is self._shutdown else "asked" if plan.by_hand else "restart"
         while plan.levels and not plan.waiting:
             for asked in plan.levels.pop(0):
                 member = self.member(asked)
                 if member is not None:
-                    self._feed(member, StopAsked(by_hand=plan.by_hand))
+                    self._feed(member, StopAsked(by_hand=plan.by_hand, cause=cause))
                     if is_going(member.process):
                         plan.waiting[asked] = None
 

@@ -11,24 +11,38 @@ Three ideas carry it:
 * *Epoch*. It grows with every transition and every new deadline. A timer carries the epoch it was armed in and is deaf
   in any other: no timer of an earlier life can touch a later one, however late it fires, and none is ever cancelled.
 * *In flight*. Between the effect `Spawn` and its answer the state is STARTING with pid 0, and nothing leaves that state
-  but the answer. So two spawns are never under way at once, and no pid is ever forgotten.
+  but the answer, however late it comes. So two spawns are never under way at once, and no pid is ever forgotten.
 
-Which state may follow which is `LEGAL`; the tests hold every path the machine can take against it.
+A hook before the stop is one more wait inside RUNNING, which is the truth: the program still serves. Its answer carries
+the epoch as a timer does. What is remembered between two inputs is in `tmd.core.condition`.
 """
 
-from enum import Enum
 from typing import assert_never
 
-import msgspec
 from msgspec.structs import replace
 
 from tmd.config.settings import Autorestart, ProcessSpec
 from tmd.core import words
-from tmd.core.effects import Arm, Effect, Log, SendSignal, Spawn, Tell
+from tmd.core.condition import (
+    BACKOFF,
+    EXITED,
+    FATAL,
+    LEGAL,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    STOPPING,
+    UNKNOWN,
+    Process,
+    Wanted,
+)
+from tmd.core.effects import Arm, DropSpawn, Effect, Log, RunPrestop, SendSignal, Spawn, StartReason, Tell
 from tmd.core.inputs import (
     Exited,
     ExitStatus,
     Paused,
+    PoststartFailed,
+    PrestopEnded,
     ProcessInput,
     Quiesced,
     RestartAsked,
@@ -40,6 +54,7 @@ from tmd.core.inputs import (
     SpecReplaced,
     StartAsked,
     StopAsked,
+    StopCause,
     TimerFired,
 )
 from tmd.core.notices import (
@@ -52,6 +67,7 @@ from tmd.core.notices import (
     ProcessRunning,
     ProcessSpawned,
     ProcessStarting,
+    ProcessStopAborted,
     ProcessStopped,
     ProcessStopping,
     ProcessUnknown,
@@ -59,95 +75,13 @@ from tmd.core.notices import (
 from tmd.wire.levels import Level
 from tmd.wire.states import ProcessState
 
-STOPPED, STARTING, RUNNING, BACKOFF = (
-    ProcessState.STOPPED,
-    ProcessState.STARTING,
-    ProcessState.RUNNING,
-    ProcessState.BACKOFF,
-)
-STOPPING, EXITED, FATAL, UNKNOWN = (
-    ProcessState.STOPPING,
-    ProcessState.EXITED,
-    ProcessState.FATAL,
-    ProcessState.UNKNOWN,
-)
-
-LEGAL: dict[ProcessState, frozenset[ProcessState]] = {
-    STOPPED: frozenset({STARTING}),
-    STARTING: frozenset({RUNNING, BACKOFF, STOPPING, STOPPED, UNKNOWN}),
-    RUNNING: frozenset({EXITED, STOPPING, UNKNOWN}),
-    BACKOFF: frozenset({STARTING, STOPPED, FATAL}),
-    STOPPING: frozenset({STOPPED, UNKNOWN}),
-    EXITED: frozenset({STARTING}),
-    FATAL: frozenset({STARTING}),
-    UNKNOWN: frozenset({STARTING, STOPPING, STOPPED, EXITED}),
-}
-"""Which state may follow which. STARTING to STOPPED: the stop overtook a spawn that then failed."""
+__all__ = ["KILL_AGAIN_MIN_S", "LEGAL", "TRANSIENT_RETRY_S", "Process", "Wanted", "step"]
 
 TRANSIENT_RETRY_S = 2.0
 """How long to wait after a spawn that failed for want of the system's means."""
 
 KILL_AGAIN_MIN_S = 1.0
 """SIGKILL is repeated every `stopwaitsecs`, but never faster than this."""
-
-
-class Wanted(Enum):
-    """What was last asked for. AGAIN: down first, then up."""
-
-    DOWN = "down"
-    UP = "up"
-    AGAIN = "again"
-
-
-class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """One process: where it is and where it is wanted. Times are monotonic seconds, None for never."""
-
-    state: ProcessState = STOPPED
-    wanted: Wanted = Wanted.DOWN
-    epoch: int = 0
-    pid: int = 0
-    """0 when nothing runs"""
-    backoff: int = 0
-    """failed starts since the last one that worked; a stop does not reset it"""
-    starts: int = 0
-    """spawns that worked, ever"""
-    spawnerr: str = ""
-    exitstatus: int = 0
-    """of the last end: the exit code, -1 for a signal, 0 when it does not count"""
-    started_at: float | None = None
-    """the last attempt to start"""
-    stopping_at: float | None = None
-    """the stop signal of this life"""
-    kill_sent_at: float | None = None
-    """the first SIGKILL of this life"""
-    stopped_at: float | None = None
-    """the last reaping"""
-    paused: bool = False
-    stopped_by_hand: bool = False
-    """an operator wants it down; that wish outlives a reload"""
-    quiesced: bool = False
-    """the daemon goes down: nothing is started or retried"""
-
-    @property
-    def kill_sent(self) -> bool:
-        """Whether this life was sent SIGKILL."""
-        return self.kill_sent_at is not None
-
-    @property
-    def then_start(self) -> bool:
-        """Whether it is stopped only to be started again."""
-        return self.wanted is Wanted.AGAIN
-
-    @property
-    def in_flight(self) -> bool:
-        """Whether a spawn is under way."""
-        return self.state is STARTING and not self.pid
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether nothing runs and nothing will without a new request."""
-        return not self.pid and self.state in (STOPPED, EXITED, FATAL, UNKNOWN)
-
 
 Out = list[Effect]
 
@@ -170,11 +104,11 @@ def step(
         case SpawnFailed():
             process = _spawn_failed(process, spec, input, now, out)
         case StartAsked():
-            process = _start_asked(process, spec, now, out)
+            process = _start_asked(process, spec, "restart" if input.again else "start", now, out)
         case StopAsked():
-            process = _stop_asked(process, spec, input.by_hand, now, out)
+            process = _stop_asked(process, spec, input, now, out)
         case RestartAsked():
-            process = _restart_asked(process, spec, now, out)
+            process = _restart_asked(process, spec, input.cause, now, out)
         case SignalAsked():
             _signal_asked(process, spec, input, out)
         case SignalFailed():
@@ -185,6 +119,10 @@ def step(
             process = _resumed(process, spec, out)
         case Quiesced():
             process = _quiesced(process, spec, out)
+        case PrestopEnded():
+            process = _prestop_ended(process, spec, input, now, out)
+        case PoststartFailed():
+            process = _poststart_failed(process, spec, input, now, out)
         case SpecReplaced():
             return process, ()  # the next step gets the new spec from the caller; a deadline already set stays
         case _:
@@ -195,30 +133,39 @@ def step(
 # --- what was asked ------------------------------------------------------------------------------------------
 
 
-def _start_asked(process: Process, spec: ProcessSpec, now: float, out: Out) -> Process:
+def _start_asked(process: Process, spec: ProcessSpec, reason: StartReason, now: float, out: Out) -> Process:
     if process.quiesced:
         return process
     if process.at_rest:
-        return _launch(replace(process, stopped_by_hand=False), spec, now, out)
+        return _launch(replace(process, stopped_by_hand=False), spec, reason, now, out)
     if process.state is not BACKOFF:
         out.append(Log(Level.WARN, f"process '{spec.name}' already running"))
     return process
 
 
-def _stop_asked(process: Process, spec: ProcessSpec, by_hand: bool, now: float, out: Out) -> Process:
-    process = replace(process, wanted=Wanted.DOWN, stopped_by_hand=process.stopped_by_hand or by_hand)
+def _stop_asked(process: Process, spec: ProcessSpec, asked: StopAsked, now: float, out: Out) -> Process:
+    by_hand = process.stopped_by_hand or asked.by_hand
+    stands = process.stop_stands or asked.cause == "removed"
+    process = _because(process, asked.cause)
+    process = replace(process, wanted=Wanted.DOWN, stopped_by_hand=by_hand, stop_stands=stands)
     if process.state is BACKOFF:
         return _come_to_stop(process, spec, 0, None, now, out)
     return _stop_if_up(process, spec, now, out)
 
 
-def _restart_asked(process: Process, spec: ProcessSpec, now: float, out: Out) -> Process:
+def _restart_asked(process: Process, spec: ProcessSpec, cause: StopCause, now: float, out: Out) -> Process:
     if process.quiesced:
         return process
-    process = replace(process, stopped_by_hand=False)
+    process = replace(_because(process, cause), stopped_by_hand=False)
     if process.at_rest or process.state is BACKOFF:
-        return _launch(process, spec, now, out)
+        return _launch(process, spec, "restart", now, out)
     return _stop_if_up(replace(process, wanted=Wanted.AGAIN), spec, now, out)
+
+
+def _because(process: Process, cause: StopCause) -> Process:
+    """Note why it is to stop; of a stop that is under way the first reason stands."""
+    under_way = process.state is STOPPING or process.prestopping
+    return process if under_way else replace(process, cause=cause)
 
 
 def _signal_asked(process: Process, spec: ProcessSpec, asked: SignalAsked, out: Out) -> None:
@@ -230,7 +177,9 @@ def _signal_asked(process: Process, spec: ProcessSpec, asked: SignalAsked, out: 
 
 def _quiesced(process: Process, spec: ProcessSpec, out: Out) -> Process:
     process = replace(process, quiesced=True)
-    if process.then_start:
+    if process.in_flight:
+        out.append(DropSpawn(spec.id))  # nothing is started now, not even what is about to be
+    if process.in_flight or process.then_start:
         process = replace(process, wanted=Wanted.DOWN)
     return _give_up(process, spec, out) if process.state is BACKOFF else process
 
@@ -266,6 +215,9 @@ def _exited(process: Process, spec: ProcessSpec, status: ExitStatus, now: float,
     if not process.pid:
         return process
     process = replace(process, paused=False, stopped_at=now)
+    if process.prestopping:  # it did by itself what it was about to be asked for
+        out.append(Tell(ProcessStopping(spec.id, process.state, process.pid, process.cause)))
+        process = _move(process, STOPPING)
     if process.state is STOPPING or (process.state is UNKNOWN and process.wanted is not Wanted.UP):
         level = Level.INFO if status.code in spec.exitcodes else Level.WARN
         out.append(Log(level, f"stopped: {spec.name} ({words.ending(status)})"))
@@ -305,13 +257,34 @@ def _resumed(process: Process, spec: ProcessSpec, out: Out) -> Process:
     return replace(process, paused=False)
 
 
+def _prestop_ended(process: Process, spec: ProcessSpec, ended: PrestopEnded, now: float, out: Out) -> Process:
+    if ended.epoch != process.epoch or not process.prestopping:
+        return process
+    if not ended.failure or spec.hook_failure != "abort" or process.stop_stands or process.quiesced:
+        return _signal_to_stop(process, spec, now, out)
+    verb = "restart" if process.then_start or process.cause == "restart" else "stop"
+    reason = f"cannot {verb} '{spec.name}': {ended.failure} (it goes on running)"
+    out.append(Log(Level.CRIT, reason))
+    out.append(Tell(ProcessStopAborted(spec.id, process.pid, reason)))
+    return replace(process, wanted=Wanted.UP, stopped_by_hand=False, prestopping=False)
+
+
+def _poststart_failed(process: Process, spec: ProcessSpec, failed: PoststartFailed, now: float, out: Out) -> Process:
+    if process.state is not RUNNING or process.pid != failed.pid:
+        return process
+    out.append(Log(Level.CRIT, f"cannot leave '{spec.name}' running: {failed.reason} (it is stopped)"))
+    wanted = process.wanted if process.then_start else Wanted.DOWN
+    process = replace(_because(process, "poststart"), wanted=wanted, spawnerr=failed.reason, stop_stands=True)
+    return _stop_if_up(process, spec, now, out)
+
+
 def _timer_fired(process: Process, spec: ProcessSpec, epoch: int, now: float, out: Out) -> Process:
     if epoch != process.epoch:
         return process
     if process.state is STARTING and process.pid:
         return _succeed(process, spec, out)
     if process.state is BACKOFF:
-        return _launch(process, spec, now, out)
+        return _launch(process, spec, "retry", now, out)
     if process.state is STOPPING:
         return _kill(process, spec, now, out)
     return process
@@ -321,13 +294,13 @@ def _timer_fired(process: Process, spec: ProcessSpec, epoch: int, now: float, ou
 
 
 def _move(process: Process, state: ProcessState) -> Process:
-    return replace(process, state=state, epoch=process.epoch + 1)
+    return replace(process, state=state, epoch=process.epoch + 1, prestopping=False)
 
 
-def _launch(process: Process, spec: ProcessSpec, now: float, out: Out) -> Process:
+def _launch(process: Process, spec: ProcessSpec, reason: StartReason, now: float, out: Out) -> Process:
     """Enter STARTING, with a spawn in flight."""
     out.append(Tell(ProcessStarting(spec.id, process.state, process.backoff)))
-    out.append(Spawn(spec.id, spec))
+    out.append(Spawn(spec.id, spec, reason))
     fresh = replace(
         process,
         wanted=Wanted.UP,
@@ -336,6 +309,7 @@ def _launch(process: Process, spec: ProcessSpec, now: float, out: Out) -> Proces
         started_at=now,
         stopping_at=None,
         kill_sent_at=None,
+        stop_stands=False,
     )
     return _move(fresh, STARTING)
 
@@ -379,11 +353,23 @@ def _give_up(process: Process, spec: ProcessSpec, out: Out) -> Process:
 
 
 def _stop_if_up(process: Process, spec: ProcessSpec, now: float, out: Out) -> Process:
-    """Enter STOPPING when there is something to stop that is not being stopped already."""
-    if not process.pid or process.state is STOPPING:
+    """Begin to stop what is there to be stopped and not being stopped already."""
+    if process.in_flight:
+        out.append(DropSpawn(spec.id))
         return process
+    if not process.pid or process.state is STOPPING or process.prestopping:
+        return process
+    if process.state is not RUNNING or not spec.prestop:
+        return _signal_to_stop(process, spec, now, out)
+    process = replace(process, prestopping=True, epoch=process.epoch + 1)
+    out.append(RunPrestop(spec.id, spec, process.epoch, process.pid, process.cause))
+    return process
+
+
+def _signal_to_stop(process: Process, spec: ProcessSpec, now: float, out: Out) -> Process:
+    """Enter STOPPING."""
     _log_kill(process, spec, spec.stopsignal, spec.stopasgroup, out)
-    out.append(Tell(ProcessStopping(spec.id, process.state, process.pid)))
+    out.append(Tell(ProcessStopping(spec.id, process.state, process.pid, process.cause)))
     out.append(SendSignal(spec.id, process.pid, spec.stopsignal, spec.stopasgroup))
     if process.paused:
         _continue(process, spec, out)  # suspended, it would sleep through the stop signal until SIGKILL
@@ -414,9 +400,9 @@ def _come_to_stop(
 ) -> Process:
     """Enter STOPPED, and STARTING at once when it was stopped only for that."""
     restarts = process.then_start
-    out.append(Tell(ProcessStopped(spec.id, process.state, pid, status, restarts)))
+    out.append(Tell(ProcessStopped(spec.id, process.state, pid, status, restarts, process.cause)))
     process = _move(replace(process, pid=0), STOPPED)
-    return _launch(process, spec, now, out) if restarts else process
+    return _launch(process, spec, "restart", now, out) if restarts else process
 
 
 def _end(process: Process, spec: ProcessSpec, status: ExitStatus, now: float, out: Out) -> Process:
@@ -433,7 +419,7 @@ def _end(process: Process, spec: ProcessSpec, status: ExitStatus, now: float, ou
     out.append(Tell(ProcessExited(spec.id, process.state, expected, process.pid, status, uptime_s, restarts)))
     spawnerr = "" if expected else f"Bad exit code {status.number}"
     process = _move(replace(process, pid=0, backoff=0, exitstatus=status.number, spawnerr=spawnerr), EXITED)
-    return _launch(process, spec, now, out) if restarts else process
+    return _launch(process, spec, "restart", now, out) if restarts else process
 
 
 def _log_kill(process: Process, spec: ProcessSpec, signum: int, whole_group: bool, out: Out) -> None:

@@ -43,7 +43,11 @@ class StopPlan:
 
 def is_going(process: Process) -> bool:
     """Whether it is on its way down. No longer when it is down, and not when the kernel refuses to signal it."""
-    return process.state is ProcessState.STOPPING or (process.in_flight and process.wanted is not Wanted.UP)
+    return (
+        process.state is ProcessState.STOPPING
+        or process.prestopping
+        or (process.in_flight and process.wanted is not Wanted.UP)
+    )
 
 
 def survives(process: Process, now: float) -> bool:

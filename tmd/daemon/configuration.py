@@ -110,6 +110,7 @@ class Configuration:
         """Apply what can change in the daemon itself; say what has to wait for a restart."""
         old, new = self._applied, self.available.daemon
         self._applied = new
+        runtime.alerts.apply(self.available.alerts)
         if old == new:
             return
         if old.loglevel != new.loglevel:

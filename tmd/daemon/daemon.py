@@ -10,12 +10,15 @@ from tmd.config.settings import Dialect, ProcessSpec, ServerSpec, Settings
 from tmd.core import inputs as i
 from tmd.core import notices as n
 from tmd.core.delivery import PoolView
+from tmd.daemon.alerts import Alerts
 from tmd.daemon.bus import emitted, events_only
 from tmd.daemon.configuration import Configuration
+from tmd.daemon.history import History
 from tmd.daemon.joining import Joining
 from tmd.daemon.operations import refused
 from tmd.daemon.requests import Requests
 from tmd.daemon.runtime import Runtime
+from tmd.daemon.service import ServiceReports
 from tmd.daemon.surface import GroupView, Operation, ProcessView, Result
 from tmd.daemon.workers import Workers
 from tmd.posix.logfiles import LogTarget
@@ -38,14 +41,18 @@ class Daemon:
         self,
         *,
         runtime: Runtime,
+        service: ServiceReports,
         configuration: Configuration,
+        history: History,
         workers: Workers,
         main_target: LogTarget | None,
         servers: Sequence[ServerSpec],
         figures: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._runtime = runtime
+        self._service = service
         self._configuration = configuration
+        self._history = history
         self._requests = Requests(runtime)
         self._joining = Joining(runtime, configuration)
         self._workers = workers
@@ -120,6 +127,7 @@ class Daemon:
             "notices": self._runtime.bus.serial,
             "children": len(self._runtime.lives),
             "events_dropped": self._runtime.listeners.dropped,
+            "alerts_dropped": self._runtime.alerts.dropped,
         }
 
     # --- processes --------------------------------------------------------------------------------------------
@@ -143,6 +151,7 @@ class Daemon:
             if self._requests.state_of(id_) not in SIGNALLABLE_STATES:
                 results.append(refused(id_, Fault.NOT_RUNNING))
                 continue
+            self._history.relayed(id_, signum)
             self._runtime.tell(id_, i.SignalAsked(signum, whole_group=signum in JOB_CONTROL))
             results.append(Result(id_))
         return results
@@ -171,9 +180,19 @@ class Daemon:
         """Call back with name and payload of every event, but for TICKs."""
         return self._runtime.bus.subscribe(events_only(callback))
 
+    @property
+    def history(self) -> History:
+        """The last ends of each process."""
+        return self._history
+
     def pools(self) -> list[PoolView]:
         """Return the pools of event listeners, by name."""
         return self._runtime.listeners.views()
+
+    @property
+    def alerts(self) -> Alerts:
+        """The sinks of alerts."""
+        return self._runtime.alerts
 
     # --- logs -------------------------------------------------------------------------------------------------
 
@@ -246,9 +265,15 @@ class Daemon:
             self.restart()
             operation.resolve(None)
             return operation
-        self.reread()
+        self._service.reloading()
+        try:
+            self.reread()
+        except RpcFault:
+            self._service.ready()
+            raise
 
         def done(update: Operation[Plan]) -> None:
+            self._service.ready()
             if update.fault is not None:
                 operation.refuse(update.fault)
             else:
@@ -293,6 +318,7 @@ class Daemon:
         """Stop everything in order and end."""
         if self._state is not DaemonState.SHUTDOWN:  # a restart under way becomes an end
             self._state = DaemonState.SHUTDOWN
+            self._service.stopping()
             self._runtime.feed(i.ShutdownAsked())
 
     def restart(self) -> None:
@@ -300,6 +326,7 @@ class Daemon:
         self._refuse_when_stopping()
         self._configuration.prepare_restart(self._runtime)
         self._state = DaemonState.RESTARTING
+        self._service.restarting()
         self._runtime.feed(i.ShutdownAsked())
 
     # --- service to handlers ----------------------------------------------------------------------------------

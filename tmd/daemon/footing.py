@@ -7,7 +7,7 @@ ends the start with its reason.
 import os
 
 from tmd.config.settings import DaemonSettings, Dialect, Settings
-from tmd.posix import limits, privileges
+from tmd.posix import capabilities, limits, privileges
 from tmd.posix.pidfile import PidFile, PidFileHeld
 from tmd.wire.levels import Level
 
@@ -55,13 +55,15 @@ class Footing:
             return []
         sockets = [server.file for server in self._settings.servers if server.family == "unix"]
         logs = [daemon.logfile] if daemon.logfile != "syslog" else []
-        return [daemon.pidfile, *logs, *sockets, os.path.join(daemon.childlogdir, "x")]
+        directories = [daemon.childlogdir, *([daemon.statedir] if daemon.statedir else [])]
+        return [daemon.pidfile, *logs, *sockets, *(os.path.join(each, "x") for each in directories)]
 
     def _make_directory(self, directory: str, daemon: DaemonSettings) -> None:
         if not directory or os.path.isdir(directory):
             return
         try:
-            os.makedirs(directory, mode=0o755)
+            private = directory == daemon.statedir != daemon.childlogdir
+            os.makedirs(directory, mode=0o700 if private else 0o755)
             if daemon.uid is not None and os.geteuid() == 0:
                 os.chown(directory, daemon.uid, daemon.gid if daemon.gid is not None else -1)
         except OSError as why:
@@ -99,6 +101,8 @@ class Footing:
             raise CannotStart(f"cannot raise RLIMIT_NPROC to {daemon.minprocs}: {why}") from why
 
     def _drop_privileges(self, daemon: DaemonSettings, pidfile: PidFile) -> None:
+        if os.geteuid() != 0:
+            self._keep_to_ourselves()
         if daemon.uid is None and daemon.gid is None:
             if os.geteuid() == 0 and self._settings.dialect is Dialect.SUPERVISOR:
                 self._note(
@@ -112,19 +116,48 @@ class Footing:
         if self._settings.dialect is Dialect.NATIVE and daemon.user is None:
             return  # `uid` and `gid` of the native dialect are the programs' defaults, not the daemon's own
         if uid == os.geteuid():
+            if daemon.keep_root_to_spawn:
+                self._require_spawning()
             self._note(Level.INFO, f"Set uid to user {uid} succeeded")
             return
         if os.geteuid() != 0:
             raise CannotStart(f"cannot become user '{daemon.user or uid}': Can't drop privilege as nonroot user")
         user = privileges.find_user(str(uid))
         gid = daemon.gid if daemon.gid is not None else (user.gid if user else uid)
-        groups = privileges.group_ids(user) if user else (gid,)
+        groups = privileges.group_ids(user, gid) if user else (gid,)
+        keep = capabilities.SPAWNING if daemon.keep_root_to_spawn else frozenset[int]()
         try:
             pidfile.hand_over(uid, gid)
-            privileges.drop_to(uid, gid, groups)
+            privileges.drop_to(uid, gid, groups, keep=keep)
         except OSError as why:
             raise CannotStart(f"cannot become user '{daemon.user or uid}': {why}") from why
         self._note(Level.INFO, f"Set uid to user {uid} succeeded")
+        for library in (os.__file__, __file__):
+            if not os.access(library, os.R_OK):
+                self._note(
+                    Level.CRIT,
+                    f"user '{daemon.user or uid}' cannot read '{os.path.dirname(library)}': what the daemon has not "
+                    "loaded so far will be missing (install it, and its Python, where this user can read them)",
+                )
+        if keep:
+            self._note(Level.INFO, f"kept {capabilities.names(keep)}, to start and stop programs of other users")
+
+    def _keep_to_ourselves(self) -> None:
+        """See that programs do not get the rights by which we start them; others that we were given go on to them."""
+        try:
+            handed_on = capabilities.keep_to_ourselves(capabilities.SPAWNING)
+        except OSError as why:
+            raise CannotStart(f"cannot keep capabilities from programs: {why.strerror}") from why
+        if handed_on:
+            self._note(Level.INFO, f"programs do not get {capabilities.names(handed_on)}, which the daemon was given")
+
+    def _require_spawning(self) -> None:
+        """Refuse to start when what a service manager was to give us for starting programs as others is not there."""
+        try:
+            privileges.require(capabilities.SPAWNING)
+        except privileges.PrivilegesRefused as why:
+            hint = f"start tmd as root, or give it AmbientCapabilities={capabilities.names(capabilities.SPAWNING)}"
+            raise CannotStart(f"cannot keep root to spawn: {why} ({hint})") from why
 
     def _note(self, level: Level, text: str) -> None:
         """Keep a line for the log, which is not open yet."""

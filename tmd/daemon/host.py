@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from tmd.config.host import Host, User
 from tmd.daemon.plugins import CannotResolve, resolve
 from tmd.posix.privileges import find_user
+from tmd.posix.trust import unsafe_directory
 from tmd.wire.places import default_places
 
 
@@ -27,6 +28,8 @@ def machine_host(overrides: Mapping[str, str] | None = None, flags: Mapping[str,
         find_user=_find_user,
         find_group=_find_group,
         directory_exists=os.path.isdir,
+        unsafe_directory=unsafe_directory if uid == 0 else _safe_directory,
+        file_exists=_file_exists,
         resolve_problem=_resolve_problem,
         overrides=dict(overrides or {}),
         flags=dict(flags or {}),
@@ -40,11 +43,20 @@ def _current_directory() -> str:
         return "/"
 
 
+def _file_exists(path: str) -> bool:
+    return os.path.exists(path) and not os.path.isdir(path)
+
+
 def _resolve_problem(spec: str) -> str | None:
     try:
         resolve(spec)
     except CannotResolve as why:
         return why.reason
+    return None
+
+
+def _safe_directory(path: str, uids: tuple[int, ...]) -> str | None:
+    """Only root has a power that others could borrow by a file in the right place."""
     return None
 
 

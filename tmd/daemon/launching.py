@@ -9,24 +9,39 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tmd.config.settings import ProcessSpec
+from tmd.daemon.environment_files import CannotRead, variables
 from tmd.posix import children
 from tmd.posix.privileges import find_user, group_ids
 from tmd.wire.faults import Fault
 
 
 class Launching:
-    """`environment`: the daemon's own, which every child begins with."""
+    """`environment`: the daemon's own, which every child begins with; that of the user `uid`."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+    def __init__(self, environment: Mapping[str, str], uid: int) -> None:
+        self._environment, self._uid = environment, uid
 
     def find_command(self, spec: ProcessSpec, serverurl: str | None) -> tuple[str, tuple[str, ...]]:
         """Return (path, argv) of a program; raises `SpawnRefused` when there is nothing to run."""
         return children.find_command(spec.command, self.environment(spec, serverurl))
 
     def environment(self, spec: ProcessSpec, serverurl: str | None) -> dict[str, str]:
-        """Return the whole environment of a child; later wins (contract 5)."""
+        """Return the whole environment of a child; later wins (contract 5). Files of variables are read now.
+
+        Raises `SpawnRefused` when one of them cannot be used.
+        """
+        environment = self.without_files(spec, serverurl)
+        if spec.environment_file:
+            found = self._from_files(spec)
+            environment.update((name, value) for name, value in found.items() if name not in spec.environment_own)
+        return environment
+
+    def without_files(self, spec: ProcessSpec, serverurl: str | None) -> dict[str, str]:
+        """Return the environment of a child but for what its files of variables say."""
         environment = dict(self._environment)
+        uid = os.geteuid() if spec.uid is None else spec.uid
+        if spec.user_environment and uid != self._uid:
+            environment |= account(uid)
         environment["SUPERVISOR_ENABLED"] = "1"
         url = serverurl if spec.serverurl is None else spec.serverurl
         if url:
@@ -35,6 +50,12 @@ class Launching:
         environment["SUPERVISOR_GROUP_NAME"] = spec.group
         environment.update(spec.environment)
         return environment
+
+    def _from_files(self, spec: ProcessSpec) -> dict[str, str]:
+        try:
+            return variables(spec.environment_file, os.geteuid() if spec.uid is None else spec.uid)
+        except CannotRead as why:
+            raise children.SpawnRefused(f"cannot start {spec.name}: {why}", Fault.FAILED) from None
 
     def prepare(self, spec: ProcessSpec, command: str, serverurl: str | None) -> "Start":
         """Return all it takes to run a command as the program would be; raises `SpawnRefused`, before any effect."""
@@ -72,6 +93,15 @@ class Start(NamedTuple):
         return children.spawn(self.spec.name, launch)
 
 
+def account(uid: int) -> dict[str, str]:
+    """Return what tells a program whose it is; a user without an account has its number for a name, and no home."""
+    user = find_user(uid)
+    name = user.name if user else str(uid)
+    home = (user.home if user else "") or "/"
+    shell = (user.shell if user else "") or "/bin/sh"
+    return {"HOME": home, "USER": name, "LOGNAME": name, "SHELL": shell}
+
+
 def identity(spec: ProcessSpec) -> tuple[int | None, int | None, tuple[int, ...] | None]:
     """Return what to become (uid, gid, groups), Nones where nothing changes; raises `SpawnRefused`.
 
@@ -88,6 +118,5 @@ def identity(spec: ProcessSpec) -> tuple[int | None, int | None, tuple[int, ...]
             reason = f"couldn't setuid to {spec.uid}: Can't find uid {spec.uid}"
             raise children.SpawnRefused(reason, Fault.SPAWN_ERROR, transient=False)
         return spec.uid, gid, (gid,)
-    gid = user.gid if spec.gid is None else spec.gid
-    groups = tuple(dict.fromkeys((gid, *group_ids(user))))
-    return spec.uid, gid, groups
+    groups = group_ids(user, spec.gid)
+    return spec.uid, groups[0], groups

@@ -7,11 +7,15 @@ A process is *gone* when the kernel says so, and *told* once all its output up t
 import errno
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple, Protocol
 
+from msgspec.structs import replace
+
 from tmd.config.settings import ProcessSpec
-from tmd.core.inputs import ExitStatus
+from tmd.core.inputs import LAST_WORDS_BYTES, ExitStatus, LastWords
 from tmd.daemon.launching import Launching
 from tmd.daemon.logbook import CHANNELS
 from tmd.daemon.plumbing import Plumbing, is_heard
@@ -111,15 +115,55 @@ class Lives:
     def spawn(self, spec: ProcessSpec, serverurl: str | None) -> int:
         """Start a process and return its pid; raises `SpawnRefused`. Nothing is left behind by a failure."""
         start = self.launching.prepare(spec, spec.command, serverurl)
-        mine: list[int] = []
-        theirs: list[int] = []
         outputs: dict[Channel, int] = {}
-        try:
+        with self._opening(spec) as (mine, theirs):
             child_in, parent_in = self._input(spec, mine, theirs)
             child_out = self._output("stdout", spec, outputs, mine, theirs)
             child_err = child_out if spec.redirect_stderr else self._output("stderr", spec, outputs, mine, theirs)
             self._make_room(child_in if parent_in is None else parent_in)
             pid = start.now(stdin=child_in, stdout=child_out, stderr=child_err)
+        if self._nofile is not None:
+            children.set_files_limit(pid, self._nofile)
+        self._settle(spec, pid, parent_in, outputs)
+        return pid
+
+    def start_beside(
+        self, spec: ProcessSpec, command: str, serverurl: str | None, facts: Mapping[str, str | None]
+    ) -> tuple[int, dict[Channel, int]]:
+        """Start another command as the program would be; return its pid and the read ends of its output.
+
+        `facts` are variables beside those of the program, None: not to be there. Its stdin is empty. The pipes and the
+        news of its end are the caller's. Raises `SpawnRefused`, with nothing left behind.
+        """
+        start = self.launching.prepare(spec, command, serverurl)
+        environment = {**start.environment, **facts}
+        start = start._replace(environment={name: value for name, value in environment.items() if value is not None})
+        outputs: dict[Channel, int] = {}
+        with self._opening(spec) as (mine, theirs):
+            # What a listener says on stdout is a protocol, and no place for another's words.
+            plain: Channel = "stderr" if is_heard(spec, "stdout") else "stdout"
+            child_out = child_err = self._output(plain, spec, outputs, mine, theirs)
+            if plain == "stdout" and not spec.redirect_stderr:
+                child_err = self._output("stderr", spec, outputs, mine, theirs)
+            child_in = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            theirs.append(child_in)
+            self._make_room(child_in)
+            pid = start.now(stdin=child_in, stdout=child_out, stderr=child_err)
+        if self._nofile is not None:
+            children.set_files_limit(pid, self._nofile)
+        return pid, outputs
+
+    def sinks(self, spec: ProcessSpec, channel: Channel, pid: int, hook: str) -> Sinks:
+        """Return where the output of a hook of a program goes."""
+        return self._plumbing.sinks(spec, channel, pid, hook)
+
+    @contextmanager
+    def _opening(self, spec: ProcessSpec) -> Iterator[tuple[list[int], list[int]]]:
+        """Give two lists for descriptors, ours and the child's; ours are closed when its start fails, these always."""
+        mine: list[int] = []
+        theirs: list[int] = []
+        try:
+            yield mine, theirs
         except OSError as why:
             _close_all(mine)
             if why.errno == errno.EMFILE:
@@ -132,10 +176,6 @@ class Lives:
             raise
         finally:
             _close_all(theirs)
-        if self._nofile is not None:
-            children.set_files_limit(pid, self._nofile)
-        self._settle(spec, pid, parent_in, outputs)
-        return pid
 
     def child_event(self, event: ChildEvent) -> ProcessId | None:
         """Take the kernel's word about a child; returns whose it was, None for a process that is not ours."""
@@ -178,7 +218,7 @@ class Lives:
     def _redirect(self, life: Life, spec: ProcessSpec) -> None:
         life.spec = spec
         for key in life.keys:
-            self._drain.retarget(key, self._plumbing.sinks(spec, key.channel))
+            self._drain.retarget(key, self._plumbing.sinks(spec, key.channel, key.pid))
 
     def copy_output(self, *, on: bool) -> None:
         """Begin or end to copy all output; of what had no pipe so far, from its next start."""
@@ -228,15 +268,17 @@ class Lives:
         told = False
         deadline: Timer
 
-        def tell() -> None:
+        def tell(last: Mapping[Hashable, bytes]) -> None:
             nonlocal told
             if not told:
                 told = True
                 deadline.cancel()
-                self._ended(life.id, status)
+                said = {key.channel: last[key][-LAST_WORDS_BYTES:] for key in life.keys if key in last}
+                words = LastWords(said.get("stdout", b""), said.get("stderr", b""))
+                self._ended(life.id, replace(status, last_words=words))
 
-        deadline = self._loop.call_later(DRAIN_GRACE_S, tell)
-        self._drain.finish(life.keys, tell)
+        deadline = self._loop.call_later(DRAIN_GRACE_S, partial(tell, {}))
+        self._drain.finish_listening(life.keys, tell)
 
     def _input(self, spec: ProcessSpec, mine: list[int], theirs: list[int]) -> tuple[int, int | None]:
         """Return the child's end of its stdin, and ours: none where the child listens on a socket there."""
@@ -272,7 +314,7 @@ class Lives:
                 continue
             key = ChannelKey(spec.id, channel, pid, self._generation)
             keys.append(key)
-            self._drain.open(key, fd, self._plumbing.sinks(spec, channel))
+            self._drain.open(key, fd, self._plumbing.sinks(spec, channel, pid))
             self._retire(key)
         life = Life(spec, pid, StdinWriter(self._loop, parent_in), tuple(keys))
         self._by_pid[pid] = life

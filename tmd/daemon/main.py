@@ -14,25 +14,31 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+import tmd
 from tmd.config.load import Loaded
-from tmd.config.settings import DaemonSettings, Dialect, ServerSpec, Settings
+from tmd.config.settings import DaemonSettings, Dialect, ProcessSpec, ServerSpec, Settings
 from tmd.core import inputs as i
+from tmd.core.alerts import Reporter
 from tmd.core.events import text_of
+from tmd.daemon.alerts import Alerts
 from tmd.daemon.configuration import Configuration
 from tmd.daemon.daemon import Daemon
 from tmd.daemon.footing import CannotStart, Footing
+from tmd.daemon.history import keep_history
 from tmd.daemon.launching import Launching
 from tmd.daemon.lives import Lives
 from tmd.daemon.logbook import Logbook
 from tmd.daemon.mainlog import MainLog
 from tmd.daemon.plumbing import Plumbing
 from tmd.daemon.runtime import Runtime
+from tmd.daemon.service import ServiceReports
 from tmd.daemon.surface import Channel, DaemonSurface, StartRefused
 from tmd.daemon.workers import Workers
 from tmd.posix import limits, signals
 from tmd.posix.drain import Drain
-from tmd.posix.logfiles import LogTarget
+from tmd.posix.logfiles import LogTarget, open_file
 from tmd.posix.loop import Loop
+from tmd.posix.notify import Contract
 from tmd.posix.pidfile import PidFile
 from tmd.posix.sockets import SocketInUse
 from tmd.wire.faults import Fault, RpcFault
@@ -42,6 +48,8 @@ from tmd.wire.states import DaemonState
 
 REPLIES_S = 1.0
 """how long the end waits for clients to take the replies that are under way"""
+ALERTS_S = 2.0
+"""how long the end waits for alerts that are under way"""
 STANDARD_OUTPUT = frozenset({"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 DRAIN_STOP_S = 2.0
 """how long the end waits for a slow disk to take the last lines"""
@@ -72,10 +80,15 @@ class Boot:
         environ: Mapping[str, str],
         foreground: bool,
         ready: Callable[[], None],
+        contract: Contract,
     ) -> None:
         self.path, self.load, self.open_servers, self.environ = path, load, open_servers, environ
         self.foreground = foreground
         self.ready = ready
+        self.uid = os.geteuid()
+        """who we were when we got the environment"""
+        self.contract = contract
+        """what the service manager wants of us"""
         self.files_limit: int | None = None
         """the soft limit of open files as configured, before we raised our own in need"""
         self.warned: tuple[str, ...] = ()
@@ -193,19 +206,24 @@ class _Instance:
             mainlog=mainlog,
             logbook=logbook,
             lives=lambda runtime: self._make_lives(runtime, drain, logbook, mainlog),
+            alerts=lambda runtime: self._make_alerts(runtime, drain, mainlog),
             wall=time.time,
             halted=lambda: halted(),  # noqa: PLW0108 - not there yet
         )
 
         def halted() -> None:
             runtime.waiting.abandon(RpcFault(Fault.SHUTDOWN_STATE))
-            servers.drain(REPLIES_S, self._loop.stop)
+            runtime.alerts.finish(ALERTS_S, lambda: servers.drain(REPLIES_S, self._loop.stop))
 
         workers = Workers(self._loop.post)
         configuration = Configuration(self._boot.path, self._loaded, self._boot.load)
+        history = keep_history(runtime, self._settings.daemon, workers)
+        service = self._reports(runtime)
         surface = Daemon(
             runtime=runtime,
+            service=service,
             configuration=configuration,
+            history=history,
             workers=workers,
             main_target=main_target,
             servers=self._settings.servers,
@@ -227,17 +245,35 @@ class _Instance:
                 self._listen_to_signals(runtime, surface, drain)
                 self._populate(runtime)
                 self._boot.ready()
+                self._loop.call_soon(service.ready)
                 self._serve(surface, mainlog)
             finally:
                 servers.close()
         finally:
+            service.close()
             workers.close()
             runtime.close()
+            history.close()
             drain.stop(DRAIN_STOP_S)
         if configuration.next is None or surface.state is not DaemonState.RESTARTING:
             return None
         self._boot.warned = configuration.warnings
         return configuration.next, configuration.path
+
+    def _reports(self, runtime: Runtime) -> ServiceReports:
+        service = ServiceReports(
+            self._boot.contract,
+            self._loop,
+            states=lambda: (
+                (member.id.namespec, member.process.state)
+                for group in runtime.overseer.groups.values()
+                for member in group.members.values()
+            ),
+            debug=runtime.mainlog.debug,
+            foreground=self._boot.foreground,
+        )
+        runtime.bus.subscribe(service.hear)
+        return service
 
     def _serve(self, surface: Daemon, mainlog: MainLog) -> None:
         """Run the loop until it is over; should it fail, stop the programs first: nobody would look after them."""
@@ -291,8 +327,8 @@ class _Instance:
             files_limit=self._boot.files_limit,
             loop=self._loop,
             drain=drain,
-            launching=Launching(self._boot.environ),
-            plumbing=Plumbing(logbook, strip_ansi=self._settings.daemon.strip_ansi, copy=copy),
+            launching=Launching(self._boot.environ, self._boot.uid),
+            plumbing=Plumbing(logbook, strip_ansi=self._settings.daemon.strip_ansi, copy=copy, wall=time.time),
             ended=runtime.ended,
             ears=runtime.listeners,
             listening=runtime.sockets.take,
@@ -301,10 +337,26 @@ class _Instance:
         lives.copy_output(on=self._settings.daemon.loglevel <= Level.DEBG)
         return lives
 
+    def _make_alerts(self, runtime: Runtime, drain: Drain, mainlog: MainLog) -> Alerts:
+        def spec(id_: ProcessId) -> ProcessSpec | None:
+            member = runtime.overseer.member(id_)
+            return member.spec if member is not None else None
+
+        alerts = Alerts(
+            host=os.uname().nodename,
+            reporter=Reporter(spec, os.getpid(), tmd.__version__),
+            loop=self._loop,
+            drain=drain,
+            mainlog=mainlog,
+            wall=time.time,
+        )
+        alerts.apply(self._settings.alerts)
+        return alerts
+
     def _outlets(
         self, drain: Drain, target: LogTarget | None, daemon: DaemonSettings
-    ) -> list[Callable[[Level, bytes, str], None]]:
-        outlets: list[Callable[[Level, bytes, str], None]] = []
+    ) -> list[Callable[[Level, bytes, str], object]]:
+        outlets: list[Callable[[Level, bytes, str], object]] = []
         if target is not None:
             outlets.append(lambda _level, line, _text: drain.write(target, line))
         else:
@@ -366,6 +418,6 @@ def _refuse_unwritable(path: str) -> None:
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         return  # a device or a pipe: opening it could block or have effects
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644))
+        os.close(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK))
     except OSError as why:
         raise CannotStart(f"cannot write log '{path}': {why.strerror}") from why

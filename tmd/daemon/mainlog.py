@@ -13,7 +13,7 @@ class MainLog:
     """Formats lines and hands them to `outlets`, each a function of (level, whole line as bytes, bare text)."""
 
     def __init__(
-        self, level: Level, outlets: Sequence[Callable[[Level, bytes, str], None]], wall: Callable[[], float]
+        self, level: Level, outlets: Sequence[Callable[[Level, bytes, str], object]], wall: Callable[[], float]
     ) -> None:
         self.level = level
         self._outlets = tuple(outlets)

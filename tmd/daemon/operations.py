@@ -97,6 +97,8 @@ class Waiting:
                     restarting.discard(id_)
                 case n.ProcessStarting(id=id_) | n.ProcessFatal(id=id_) | n.ProcessUnknown(id=id_):
                     restarting.discard(id_)
+                case n.ProcessStopAborted(id=id_):
+                    restarting.discard(id_)
                 case n.DaemonStopping():
                     restarting.clear()
             return finish()

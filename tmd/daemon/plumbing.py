@@ -5,6 +5,7 @@ from functools import partial
 
 from tmd.config.settings import ProcessSpec
 from tmd.core.capture import CaptureTransform
+from tmd.core.lines import LineFormat, Stamps
 from tmd.daemon.logbook import Logbook
 from tmd.daemon.surface import Channel
 from tmd.posix.drain import Sinks
@@ -12,15 +13,24 @@ from tmd.wire.names import ProcessId
 
 
 class Plumbing:
-    """`copy(id, channel, data)` sees every chunk of output, on the drain's thread, while `copying` is on."""
+    """`copy(id, channel, data)` sees every chunk of output, on the drain's thread, while `copying` is on.
+
+    `wall` tells epoch seconds.
+    """
 
     def __init__(
-        self, logbook: Logbook, *, strip_ansi: bool, copy: Callable[[ProcessId, Channel, bytes], None]
+        self,
+        logbook: Logbook,
+        *,
+        strip_ansi: bool,
+        copy: Callable[[ProcessId, Channel, bytes], None],
+        wall: Callable[[], float],
     ) -> None:
         self.logbook = logbook
         self.copying = False
         self._strip_ansi = strip_ansi
         self._copy = copy
+        self._stamps = Stamps(wall)
 
     def wanted(self, spec: ProcessSpec, channel: Channel) -> bool:
         """Tell whether anybody would read a channel."""
@@ -29,19 +39,24 @@ class Plumbing:
         events, capture, syslog = _watching(spec, channel)
         return bool(self.logbook.target(spec.id, channel) or events or capture or syslog or self.copying)
 
-    def sinks(self, spec: ProcessSpec, channel: Channel) -> Sinks:
-        """Return where a channel goes."""
+    def sinks(self, spec: ProcessSpec, channel: Channel, pid: int, hook: str = "") -> Sinks:
+        """Return where a channel of a process goes; `hook`: which command of the program it is, if not the program."""
         events, capture, syslog = _watching(spec, channel)
         transform = None
         if events or capture or self._strip_ansi:
             transform = partial(
                 CaptureTransform, capture_maxbytes=capture, events_enabled=events, strip_ansi=self._strip_ansi
             )
+        target = self.logbook.target(spec.id, channel)
+        lines = None
+        if spec.log_format != "raw" and target is not None:
+            lines = LineFormat(spec.log_format, spec.program, spec.id, channel, pid, self._stamps, hook)
         return Sinks(
-            target=self.logbook.target(spec.id, channel),
+            target=target,
             syslog_tag=spec.name if syslog else None,
             transform=transform,
             copy=partial(self._copy, spec.id, channel) if self.copying else None,
+            format=lines,
         )
 
 

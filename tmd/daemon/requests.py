@@ -28,10 +28,10 @@ class Requests:
         member = self._runtime.overseer.member(id_)
         return member.process.state if member else None
 
-    def start(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
-        """Start processes in the order given."""
+    def start(self, ids: Sequence[ProcessId], *, wait: bool, again: bool = False) -> Operation[list[Result]]:
+        """Start processes in the order given. `again`: they were stopped for that."""
         if not wait:
-            return completed([self._start_now(id_) for id_ in ids])
+            return completed([self._start_now(id_, again=again) for id_ in ids])
         immediate: list[Result] = []
         asked: list[ProcessId] = []
         for id_ in ids:
@@ -41,14 +41,14 @@ class Requests:
                 asked.append(id_)
         operation = self._runtime.waiting.for_processes("start", asked, immediate)
         for id_ in asked:
-            self._runtime.tell(id_, i.StartAsked())
+            self._runtime.tell(id_, i.StartAsked(again))
         return operation
 
-    def _start_now(self, id_: ProcessId) -> Result:
+    def _start_now(self, id_: ProcessId, *, again: bool) -> Result:
         """Start one process; return what is known of it right after."""
         if (refusal := self._why_not_start(id_, wait=False)) is not None:
             return refusal
-        self._runtime.tell(id_, i.StartAsked())
+        self._runtime.tell(id_, i.StartAsked(again))
         return self._after_start(id_)
 
     def stop(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
@@ -92,9 +92,12 @@ class Requests:
                 return
             dropped = [id_ for id_ in (*running, *stopping) if id_ not in self._restarting]
             self._restarting.difference_update(running, stopping)
-            present = [id_ for id_ in ids if self._runtime.overseer.member(id_) is not None and id_ not in dropped]
             overtaken = [refused(id_, Fault.ABNORMAL_TERMINATION) for id_ in dropped]
-            self.start(present, wait=wait).then(lambda starts: pass_on(starts, operation, overtaken))
+            spared = [result for result in stops.value or () if self._goes_on(result) and result.id not in dropped]
+            away = {*dropped, *(result.id for result in spared)}
+            present = [id_ for id_ in ids if self._runtime.overseer.member(id_) is not None and id_ not in away]
+            starts = self.start(present, wait=wait, again=True)
+            starts.then(lambda starts: pass_on(starts, operation, [*overtaken, *spared]))
 
         stops = self._runtime.waiting.for_processes("stop", [*running, *stopping], ())
         if running:
@@ -102,6 +105,11 @@ class Requests:
         self._report_stops(running, stops)
         stops.then(stopped)
         return operation if wait else completed([Result(id_) for id_ in ids])
+
+    def _goes_on(self, stop: Result) -> bool:
+        """Whether a stop was given up by a hook; the reason is in its result."""
+        told = stop.detail not in (None, stop.id.namespec)
+        return stop.fault is Fault.FAILED and told and self.state_of(stop.id) is ProcessState.RUNNING
 
     def _why_not_start(self, id_: ProcessId, *, wait: bool) -> Result | None:
         member = self._runtime.overseer.member(id_)

@@ -16,8 +16,11 @@ from tmd.core import inputs as i
 from tmd.core import notices as n
 from tmd.core.overseer import Overseer
 from tmd.core.process import Wanted
+from tmd.daemon.alerts import Alerts
 from tmd.daemon.bus import Bus, Told
 from tmd.daemon.fcgi import ListeningSockets
+from tmd.daemon.hook_runs import HookRuns
+from tmd.daemon.hooks import Hooks
 from tmd.daemon.ledger import Ledger
 from tmd.daemon.listeners import Listeners
 from tmd.daemon.lives import ChannelKey, Lives
@@ -26,7 +29,7 @@ from tmd.daemon.mainlog import MainLog
 from tmd.daemon.operations import Waiting
 from tmd.daemon.surface import ProcessView
 from tmd.daemon.tenants import Tenants
-from tmd.posix import children
+from tmd.posix import children, errands
 from tmd.posix.drain import Drain, Transformed
 from tmd.posix.loop import ChildEvent, Loop, Timer
 from tmd.wire.names import ProcessId
@@ -48,6 +51,7 @@ class Runtime:
         mainlog: MainLog,
         logbook: Logbook,
         lives: Callable[["Runtime"], Lives],
+        alerts: Callable[["Runtime"], Alerts],
         wall: Callable[[], float],
         halted: Callable[[], None],
     ) -> None:
@@ -72,6 +76,14 @@ class Runtime:
             publish=self.bus.publish,
         )
         self.lives = lives(self)
+        self.hooks = Hooks(
+            overseer=self.overseer,
+            runs=HookRuns(loop, drain, self.lives, lambda: self.settings.serverurl),
+            mainlog=mainlog,
+            tell=self.tell,
+            spawn=lambda effect: self.tell(effect.id, self._spawned(effect)),
+        )
+        self.alerts = alerts(self)
         self._wall = wall
         self._halted = halted
         self._inbox: deque[i.OverseerInput] = deque()
@@ -85,6 +97,8 @@ class Runtime:
         self.bus.subscribe(self.waiting.hear)
         self.bus.subscribe(self.sockets.hear)
         self.bus.subscribe(self.listeners.hear)
+        self.bus.subscribe(self.hooks.hear)
+        self.bus.subscribe(self.alerts.hear)
 
     # --- the crank --------------------------------------------------------------------------------------------
 
@@ -119,12 +133,16 @@ class Runtime:
                 self._arm(id_, epoch, at)
             case e.Spawn():
                 self._spawns.append(effect)
+            case e.DropSpawn(id=id_):
+                self.hooks.drop(id_)
+            case e.RunPrestop():
+                self.hooks.run_prestop(effect)
             case e.SendSignal():
                 self._send(effect)
             case e.ArmOverseer(token=token, at=at):
                 self.loop.call_at(at, partial(self.feed, i.LevelDue(token)))
             case e.Halt():
-                self.loop.call_soon(self._halted)
+                self.hooks.when_idle(lambda: self.loop.call_soon(self._halted))
 
     def _arm(self, id_: ProcessId, epoch: int, at: float) -> None:
         if earlier := self._timers.get(id_):
@@ -172,16 +190,19 @@ class Runtime:
 
     def _spawn(self, effect: e.Spawn) -> None:
         member = self.overseer.member(effect.id)
-        if member is not None and member.process.wanted is Wanted.DOWN:
+        if member is not None and member.process.wanted is not Wanted.UP:
             # It was its turn only now, and nobody wants it any more: a life of no use would only delay the end.
             self._inbox.append(i.ForProcess(effect.id, i.SpawnFailed("stopped before it was started")))
             return
+        if not self.hooks.hold(effect):
+            self._inbox.append(i.ForProcess(effect.id, self._spawned(effect)))
+
+    def _spawned(self, effect: e.Spawn) -> i.Spawned | i.SpawnFailed:
+        """Spawn; return what came of it."""
         try:
-            pid = self.lives.spawn(effect.spec, self.settings.serverurl)
+            return i.Spawned(self.lives.spawn(effect.spec, self.settings.serverurl))
         except children.SpawnRefused as refusal:
-            self._inbox.append(i.ForProcess(effect.id, i.SpawnFailed(refusal.reason, transient=refusal.transient)))
-        else:
-            self._inbox.append(i.ForProcess(effect.id, i.Spawned(pid)))
+            return i.SpawnFailed(refusal.reason, transient=refusal.transient)
 
     # --- what happens outside ---------------------------------------------------------------------------------
 
@@ -194,13 +215,16 @@ class Runtime:
         """End a process that is wanted up, and start it again."""
         member = self.overseer.member(id_)
         if member is not None and member.process.wanted is Wanted.UP and not member.leaving:
-            self.tell(id_, i.RestartAsked())
+            self.tell(id_, i.RestartAsked("listener"))
 
     def child_event(self, event: ChildEvent) -> None:
         """The kernel told something about a child."""
+        if self.hooks.child_event(event):
+            return
         id_ = self.lives.child_event(event)
         if event.kind == "exited":
-            if id_ is None:
+            status = event.code if event.code is not None else -(event.signal or 0)
+            if id_ is None and not errands.reaped(event.pid, status):
                 self.mainlog.debug(CHILD_QUIT)
                 how = f"exit status {event.code}" if event.code is not None else f"terminated by signal {event.signal}"
                 self.mainlog.info(f"reaped unknown pid {event.pid} ({how})")
@@ -218,7 +242,8 @@ class Runtime:
 
     def dropped(self, target: str, count: int, reason: str) -> None:
         """The drain could not keep some bytes, or has trouble with a file without having lost any."""
-        self.mainlog.warn(f"trouble with log '{target}': {reason} ({count} bytes dropped)")
+        if not self.alerts.trouble(target, reason):
+            self.mainlog.warn(f"trouble with log '{target}': {reason} ({count} bytes dropped)")
         if not count:
             return
         self.bus.publish(n.LogDropped(target, count, reason))
@@ -265,12 +290,14 @@ class Runtime:
         )
 
     def _child_environment(self, spec: ProcessSpec) -> dict[str, str]:
-        return self.lives.launching.environment(spec, self.settings.serverurl)
+        return self.lives.launching.without_files(spec, self.settings.serverurl)
 
     def close(self) -> None:
         """Let go of everything; what still runs is left alone."""
         for timer in self._timers.values():
             timer.cancel()
+        self.alerts.close()
         self.listeners.close()
+        self.hooks.close()
         self.lives.close()
         self.sockets.close()

@@ -12,6 +12,8 @@ import msgspec
 from tmd.config.plan import Plan
 from tmd.config.settings import GroupSpec, ProcessSpec, ServerSpec, Settings
 from tmd.core.delivery import PoolView
+from tmd.core.ends import End
+from tmd.daemon.sinks import SinkView
 from tmd.posix.succession import Succession
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
@@ -103,6 +105,40 @@ class StartRefused(Exception):
     """The floor above cannot serve: a listener or an extension does not come up. The text is for the operator."""
 
 
+class AlertsSurface(Protocol):
+    """The sinks of alerts."""
+
+    def names(self) -> list[str]:
+        """Return their names, in file order."""
+
+    def views(self) -> list[SinkView]:
+        """Return them, in file order."""
+
+    def test(self, name: str) -> Operation[str]:
+        """Send a sample past the queue of a sink; resolves with what was said there. BAD_NAME, FAILED with the why."""
+
+
+class HistorySurface(Protocol):
+    """How lives came to an end; times are epoch seconds."""
+
+    @property
+    def started_at(self) -> float:
+        """When this daemon was started."""
+
+    @property
+    def starts(self) -> Sequence[float]:
+        """When it and those before it were started, newest first."""
+
+    def ends(self, id_: ProcessId) -> Sequence[End]:
+        """Return the last ends of a process, newest first."""
+
+    def trouble(self, id_: ProcessId) -> str:
+        """Return why the kernel refuses to signal a process, empty when it does not."""
+
+    def life_began(self, id_: ProcessId) -> float:
+        """Return when the process that exists now was started, 0 when there is none."""
+
+
 class DaemonSurface(Protocol):
     """The daemon as a handler sees it."""
 
@@ -171,6 +207,14 @@ class DaemonSurface(Protocol):
 
     def pools(self) -> Sequence[PoolView]:
         """Return the pools of event listeners, by name."""
+
+    @property
+    def alerts(self) -> AlertsSurface:
+        """The sinks of alerts."""
+
+    @property
+    def history(self) -> HistorySurface:
+        """The last ends of each process."""
 
     def clear_logs(self, ids: Sequence[ProcessId]) -> Operation[list[Result]]:
         """Empty the logs of processes, running or not."""

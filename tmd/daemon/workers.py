@@ -40,12 +40,12 @@ class Workers:
         self._jobs.put((work, operation))
         return operation
 
-    def close(self) -> None:
-        """Let the threads end once their present job is done."""
+    def close(self, wait_s: float = 1.0) -> None:
+        """Let the threads end once their present job is done; wait for each so long."""
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
-            thread.join(timeout=1.0)
+            thread.join(timeout=wait_s)
 
     def _free(self) -> None:
         self._busy -= 1

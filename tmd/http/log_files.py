@@ -8,6 +8,7 @@ import os
 import stat
 
 from tmd.http.encode import Rendered, encode_array, encode_text, encode_value
+from tmd.posix.logfiles import open_file
 from tmd.wire.faults import Fault, RpcFault
 
 MAX_READ = 64 * 1024 * 1024
@@ -16,7 +17,7 @@ MAX_READ = 64 * 1024 * 1024
 
 def open_log(path: str) -> tuple[int, int]:
     """Return (descriptor, size) of a regular file; raises OSError, also when it is something else."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    fd = open_file(path, os.O_RDONLY | os.O_NONBLOCK)
     status = os.fstat(fd)
     if stat.S_ISREG(status.st_mode):
         return fd, status.st_size

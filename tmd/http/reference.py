@@ -42,7 +42,9 @@ def _method(method: Method) -> str:
 def _param(param: Param) -> str:
     default = ""
     if param.optional:
-        default = {True: " = true", False: " = false", (): " = []", "": ' = ""'}[param.default]
+        default = {True: " = true", False: " = false", (): " = []", "": ' = ""'}.get(
+            param.default, f" = {param.default}"
+        )
     return f"{param.type} {param.name}{default}"
 
 

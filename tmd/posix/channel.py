@@ -14,7 +14,9 @@ from enum import Enum
 from typing import Protocol
 
 from tmd.posix import pipes
-from tmd.posix.logfiles import LogTarget
+from tmd.posix.last_bytes import LastBytes
+from tmd.posix.linewise import Format, Linewise
+from tmd.posix.logfiles import LogTarget, is_device_path
 from tmd.posix.outlet import Outlet, TurnedAway, Verdict
 
 COPY_BYTES = 128 * 1024
@@ -59,6 +61,8 @@ class Sinks:
     transform: Callable[[], Transform] | None = None
     copy: Callable[[bytes], None] | None = None
     """gets what goes to the log, in the drain's thread"""
+    format: Format | None = None
+    """makes the lines of the log of it; nobody else gets these"""
 
 
 class Outcome(Enum):
@@ -101,19 +105,37 @@ class Channel:
         self.settled: list[Callable[[], None]] = []
         """who waits for the bytes owed"""
         self.capacity = pipes.capacity(fd)
+        self.heard_out = False
+        """its program has ended, and whoever wants to know has its last bytes"""
+        self.outlet: Outlet | None = None
+        self._last = LastBytes()
         self._around = around
         self._grown = False
         self._is_pipe = stat.S_ISFIFO(os.fstat(fd).st_mode)
         self._partial_line = b""
         self._transform: Transform | None = None
+        self.lines: Linewise | None = None
+        """what makes lines for the log, if they are to be others than the program's"""
         self.retarget(sinks, outlet, 0.0)
 
     def retarget(self, sinks: Sinks, outlet: Outlet | None, now: float) -> None:
-        """Send what comes from now on elsewhere; what the old transform held back goes there too."""
+        """Send what comes from now on elsewhere; what the old transform held back goes there too.
+
+        A line that was begun in another form goes where it belonged.
+        """
         held = self._ending() if self._transform is not None else b""
+        self._last.keep(self.outlet.file if self.outlet is not None else None)
+        if self.lines is not None and (self.lines.format != sinks.format or self.outlet is not outlet):
+            self.end_lines(now)
+            self.lines = None
+        if sinks.format is not None and self.lines is None:
+            self.lines = Linewise(sinks.format)
         self.sinks, self.outlet = sinks, outlet
         self._transform = sinks.transform() if sinks.transform is not None else None
-        self._seen = self._transform is not None or sinks.syslog_tag is not None or sinks.copy is not None
+        # What goes to a device can be read back from nowhere.
+        self._passing = sinks.target is not None and is_device_path(sinks.target.path)
+        watched = sinks.syslog_tag is not None or sinks.copy is not None
+        self._seen = self._transform is not None or self.lines is not None or watched or self._passing
         self._deliver(held, Verdict.WRITE, now)
 
     @property
@@ -156,6 +178,7 @@ class Channel:
         outlet = self.outlet
         verdict = Verdict.WRITE if outlet is None else outlet.verdict(now)
         self._deliver(self._ending(), verdict, now)
+        self.end_lines(now)
         if self._partial_line and self.sinks.syslog_tag is not None:
             self._partial_line = self._around.to_syslog(self.sinks.syslog_tag, self._partial_line, True)
         self.owed = None
@@ -165,6 +188,20 @@ class Channel:
                 callback()
             else:
                 outlet.after_flush(callback, now)
+
+    def give_out(self, now: float) -> None:
+        """Log what there is of a line that was begun."""
+        if self.lines is not None and self.outlet is not None:
+            self.lines.give_out(self.outlet, self.outlet.verdict(now), now)
+
+    def end_lines(self, now: float) -> None:
+        """Log a line that was begun as if it ended here."""
+        if self.lines is not None and self.outlet is not None:
+            self.lines.end(self.outlet, self.outlet.verdict(now), now)
+
+    def last_bytes(self) -> bytes:
+        """Return the last bytes it brought, as far as they went to a regular file or were seen."""
+        return self._last.read(self.outlet.file if self.outlet is not None else None)
 
     def close(self) -> None:
         """Give up the pipe."""
@@ -178,7 +215,9 @@ class Channel:
         spliced = self._is_pipe and not self._seen
         if outlet is not None and verdict is Verdict.WRITE:
             if spliced and outlet.file.splices:
-                return outlet.splice(self.fd, limit, now)
+                count = outlet.splice(self.fd, limit, now)
+                self._last.unseen += count
+                return count
             if outlet.queued > COPY_BYTES and not outlet.flush(now):
                 raise TurnedAway
         elif spliced:
@@ -186,7 +225,8 @@ class Channel:
             if outlet is not None:
                 outlet.drop(count)
             return count
-        data = os.read(self.fd, COPY_BYTES)
+        # Others may write to a device between two reads: all there is ends with a line, a part of it would not.
+        data = os.read(self.fd, max(COPY_BYTES, self.capacity) if self._passing else COPY_BYTES)
         if data:
             self._deliver(self._transformed(data), verdict, now)
         return len(data)
@@ -194,8 +234,11 @@ class Channel:
     def _deliver(self, data: bytes, verdict: Verdict, now: float) -> None:
         if not data:
             return
+        self._last.saw(data, self.outlet.file if self.outlet is not None else None)
         if self.outlet is not None:
-            if verdict is Verdict.DROP:
+            if self.lines is not None:
+                self.lines.take(data, self.outlet, verdict, now)
+            elif verdict is Verdict.DROP:
                 self.outlet.drop(len(data))
             else:
                 self.outlet.put(data, now)

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypedDict
 
+from tmd.posix import capabilities
 from tmd.posix.commands import SpawnRefused, find_command
+from tmd.posix.privileges import find_user, possible
 from tmd.wire.faults import Fault
 
 __all__ = [
@@ -28,7 +30,6 @@ __all__ = [
 ]
 
 SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
-CAP_SETGID = 6
 
 _unreaped: dict[int, subprocess.Popen[bytes]] = {}
 """a Popen object that is dropped while it thinks its child alive would wait for it, and take an exit from the loop"""
@@ -135,6 +136,10 @@ def _identity(launch: Launch) -> _Identity:
     """Return what the child has to change; becoming who we are already is no change, and needs no privilege."""
     if launch.uid == os.geteuid() and launch.gid == os.getegid():
         return {}
+    for number in (launch.uid, launch.gid, *(launch.groups or ())):
+        if number is not None and not possible(number):
+            reason = f"{_change(launch)}: {number} is no number of a user or group"
+            raise SpawnRefused(reason, Fault.SPAWN_ERROR)
     identity: _Identity = {}
     if launch.uid is not None:
         identity["user"] = launch.uid
@@ -161,7 +166,7 @@ def _refusal(name: str, launch: Launch, executable: str, why: OSError, *, change
     elif why.filename == executable:
         reason = f"couldn't exec {argv0}: {_errno_name(why)}{_misleading(launch, executable, why)}"
     elif changes_identity and code in (errno.EPERM, errno.EINVAL):
-        reason = f"couldn't setuid to {os.geteuid() if launch.uid is None else launch.uid}: {_denied(why)}"
+        reason = f"{_change(launch)}: {_denied(launch, why)}"
     elif launch.directory is not None and why.filename == launch.directory:
         reason = f"couldn't chdir to {launch.directory}: {_errno_name(why)}"
     else:
@@ -169,21 +174,59 @@ def _refusal(name: str, launch: Launch, executable: str, why: OSError, *, change
     return SpawnRefused(reason, Fault.SPAWN_ERROR, transient=transient)
 
 
-def _denied(why: OSError) -> str:
-    if why.errno == errno.EPERM and os.geteuid() != 0:
-        return "Can't drop privilege as nonroot user"
-    if why.errno == errno.EPERM and _has_capability(CAP_SETGID):
-        return f"Could not set user id ({_errno_name(why)})"
-    return "Could not set groups of effective user"
+def _change(launch: Launch) -> str:
+    if launch.uid is None:
+        return f"couldn't setgid to {launch.gid}"
+    return f"couldn't setuid to {launch.uid}"
 
 
-def _has_capability(number: int) -> bool:
+def _denied(launch: Launch, why: OSError) -> str:
+    """Tell which step of becoming somebody else failed, in Supervisor's words, and what it lacked.
+
+    The kernel says no more than EPERM or EINVAL: what it looks at is looked at again here.
+    """
+    held = capabilities.held()
+    user = None if launch.uid is None else find_user(launch.uid)
+    whom = f"'{user.name}'" if user else f"uid {launch.uid}" if launch.uid is not None else f"gid {launch.gid}"
+    may_group, may_user = capabilities.SETGID in held, capabilities.SETUID in held
+    if why.errno == errno.EPERM and os.geteuid() != 0 and not (may_group or may_user):
+        return f"Can't drop privilege as nonroot user (only a daemon started as root can run programs as {whom})"
+    denied = "to become {}: {}, {}"
+    if launch.groups is not None and (not may_group or _groups_forbidden() or not _mapped("gid", launch.groups)):
+        groups = ", ".join(map(str, launch.groups))
+        told = denied.format(whom, f"setgroups({groups})", _lack(why, may_group, capabilities.SETGID))
+        return f"Could not set groups of effective user ({told})"
+    if launch.gid is not None and (not may_group or not _mapped("gid", (launch.gid,))):
+        told = denied.format(whom, f"setgid({launch.gid})", _lack(why, may_group, capabilities.SETGID))
+        return f"Could not set group id of effective user ({told})"
+    told = denied.format(whom, f"setuid({launch.uid})", _lack(why, may_user, capabilities.SETUID))
+    return f"Could not set user id ({told})"
+
+
+def _lack(why: OSError, may: bool, capability: int) -> str:
+    if why.errno == errno.EINVAL:
+        return "EINVAL: this container has no such number"
+    if not may:
+        return f"{_errno_name(why)}: {capabilities.names(frozenset({capability}))} is missing"
+    return f"{_errno_name(why)}: this container forbids it"
+
+
+def _groups_forbidden() -> bool:
     try:
-        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-            effective = next((line.split()[1] for line in status if line.startswith("CapEff:")), "0")
+        with open("/proc/self/setgroups", encoding="ascii") as answer:
+            return answer.read().strip() == "deny"
     except OSError:
         return False
-    return bool(int(effective, 16) >> number & 1)
+
+
+def _mapped(kind: str, numbers: tuple[int, ...]) -> bool:
+    """Tell whether all these numbers exist in our user namespace."""
+    try:
+        with open(f"/proc/self/{kind}_map", encoding="ascii") as lines:
+            ranges = [tuple(map(int, line.split())) for line in lines]
+    except OSError:
+        return True
+    return all(any(first <= number < first + count for first, _, count in ranges) for number in numbers)
 
 
 def _misleading(launch: Launch, executable: str, why: OSError) -> str:

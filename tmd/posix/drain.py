@@ -21,7 +21,7 @@ from tmd.posix.outlet import Outlet
 from tmd.posix.outlets import Outlets
 from tmd.posix.pump import Pump
 from tmd.posix.succession import Succession
-from tmd.posix.syslog import LOCAL_SOCKET, SyslogLink
+from tmd.posix.syslog import LOCAL_SOCKET, USER_INFO, SyslogLink
 
 __all__ = ["Drain", "Figures", "LogTarget", "Sinks", "Transform", "Transformed"]
 
@@ -72,6 +72,8 @@ class Drain:
         self._lock = threading.Lock()
         self._inbox: deque[tuple[LogTarget, bytes]] = deque()
         self._inbox_bytes: dict[LogTarget, int] = {}
+        self._in_transit: dict[LogTarget, int] = {}
+        """taken from the inbox, but maybe not yet in an outlet's queue"""
         self._inbox_poked = False
         self._refused: dict[LogTarget, int] = {}
         self._unheard = 0
@@ -101,9 +103,16 @@ class Drain:
 
         What a transform holds back goes out too. The channels stay open until their EOF.
         """
-        tell = functools.partial(self._tell, done)
+        self.finish_listening(keys, lambda last: done())
+
+    def finish_listening(self, keys: Sequence[Hashable], done: Callable[[dict[Hashable, bytes]], None]) -> None:
+        """Do the same, and hand over the last bytes that each brought, as far as they can be had."""
+
+        def tell(last: dict[Hashable, bytes]) -> None:
+            self._tell(functools.partial(done, last))
+
         if not self._post(functools.partial(self._pump.finish, tuple(keys), tell)):
-            tell()
+            tell({})
 
     def close(self, key: Hashable) -> None:
         """Give up the channel, whatever is in it."""
@@ -117,12 +126,11 @@ class Drain:
         """Close the file once nobody uses it."""
         self._post(functools.partial(self._outlets.release, target))
 
-    def write(self, target: LogTarget, data: bytes) -> None:
-        """Write bytes of our own, in the order of the calls. More than `QUEUE_BYTES` waiting: dropped and counted."""
+    def write(self, target: LogTarget, data: bytes) -> bool:
+        """Write bytes of our own, in the order of the calls. False: more than `QUEUE_BYTES` wait, so it is dropped."""
         with self._lock:
-            outlet = self._outlets.find(target)
-            waiting = self._inbox_bytes.get(target, 0) + (outlet.queued if outlet is not None else 0)
-            if waiting + len(data) > QUEUE_BYTES:
+            taken = self._waiting_bytes(target) + len(data) <= QUEUE_BYTES
+            if not taken:
                 self._refused[target] = self._refused.get(target, 0) + len(data)
             else:
                 self._inbox.append((target, data))
@@ -130,14 +138,44 @@ class Drain:
             poke, self._inbox_poked = not self._inbox_poked, True
         if poke:
             self._post(self._take_inbox)
+        return taken
 
-    def write_syslog(self, tag: str, data: bytes) -> None:
-        """Send bytes of our own to the system's log, each line after `tag`; what it does not take is counted."""
+    def waiting_bytes(self, target: LogTarget) -> int:
+        """Return how much of what was given to `write` is not in the file yet."""
+        with self._lock:
+            between = self._in_transit.get(target, 0)  # read first: then it may count twice for a moment, never not
+            return between + self._waiting_bytes(target)
+
+    def settle(self, target: LogTarget, done: Callable[[str], None]) -> None:
+        """Post `done` once what was written so far is in the file, or with the reason why it cannot be for a while."""
+
+        def look() -> None:
+            outlet = self._outlets.get(target)
+            self._tell(functools.partial(done, outlet.trouble if outlet.queued else ""))
+
+        def wait() -> None:
+            self._take_inbox()
+            self._outlets.get(target).after_flush(look, self._loop.now())
+
+        if not self._post(wait):
+            self._tell(functools.partial(done, "the daemon is ending"))
+
+    def write_syslog(
+        self, tag: str, data: bytes, weight: int = USER_INFO, done: Callable[[bool], None] | None = None
+    ) -> None:
+        """Send bytes of our own to the system's log, each line after `tag`; what it does not take is counted.
+
+        Posts `done` with whether it took all of it.
+        """
 
         def send() -> None:
-            self.to_syslog(tag, data, end=True)
+            _, lost = self._syslog.send_lines(tag, data, True, weight)
+            self._count_unsent(lost)
+            if done is not None:
+                self._tell(functools.partial(done, not lost))
 
-        self._post(send)
+        if not self._post(send) and done is not None:
+            self._tell(functools.partial(done, False))
 
     def clear(self, targets: Sequence[LogTarget], done: Callable[[dict[LogTarget, str]], None]) -> None:
         """Empty files, open or not; post `done` with a text for each that failed. Rotated backups stay."""
@@ -201,9 +239,12 @@ class Drain:
     def to_syslog(self, tag: str, data: bytes, end: bool) -> bytes:
         """Send whole lines; return the rest."""
         rest, lost = self._syslog.send_lines(tag, data, end)
+        self._count_unsent(lost)
+        return rest
+
+    def _count_unsent(self, lost: int) -> None:
         if lost:
             self._syslog_losses.add(lost, "cannot write to syslog")
-        return rest
 
     # --- the thread --------------------------------------------------------------------------------------------------
 
@@ -250,6 +291,10 @@ class Drain:
 
     # --- targets -----------------------------------------------------------------------------------------------------
 
+    def _waiting_bytes(self, target: LogTarget) -> int:
+        outlet = self._outlets.find(target)
+        return self._inbox_bytes.get(target, 0) + (outlet.queued if outlet is not None else 0)
+
     def _resume(self, outlet: Outlet) -> None:
         self._pump.resume(outlet)
 
@@ -265,12 +310,13 @@ class Drain:
             refused, self._refused = self._refused, {}
             for target in self._inbox_bytes:
                 self._outlets.get(target).kept = True
-            # From here to the end of the loop below, what was taken counts neither here nor there: `write` may
+            # From here to the end of the loop below, for `write` what was taken counts neither here nor there: it may
             # let in a little more than it says, never less.
-            self._inbox_bytes = {}
+            self._in_transit, self._inbox_bytes = self._inbox_bytes, {}
         now = self._loop.now()
         for target, data in inbox:
             self._outlets.get(target).put(data, now)
+        self._in_transit = {}
         for target, count in refused.items():
             self._outlets.get(target).drop(count)
 

@@ -16,6 +16,7 @@ import stat
 from tmd.posix import rotation
 from tmd.posix.rotation import LINE_BYTES
 from tmd.posix.succession import Identity, Succession
+from tmd.posix.trust import anchored, open_real, refuse_foreign_links
 
 LOOK_EVERY_S = 0.25
 """how often the path is compared with the open file while there is writing"""
@@ -50,6 +51,8 @@ class LogFile:
         self.readers: list[Succession] = []
         """who wants to know which file follows"""
         self._path = ""
+        self._follows = False
+        """the newest backup is what was written before this file"""
         self._identity: tuple[int, int] = (0, 0)
         self._look_at = 0.0
         self._rotate_at = 0.0
@@ -93,7 +96,7 @@ class LogFile:
         maxbytes = self.target.maxbytes
         if not maxbytes:
             return os.write(self.fd, data)
-        written = os.write(self.fd, data[: self._room(size)])
+        written = os.write(self.fd, data[: rotation.fitting(data, self._room(size))])
         if size + written >= maxbytes:
             self._rotate(size + written, now)
         return written
@@ -104,6 +107,19 @@ class LogFile:
             return False
         size = os.lseek(self.fd, 0, os.SEEK_END)
         return size > 0 and os.pread(self.fd, 1, size - 1) != b"\n"
+
+    def tail(self, count: int) -> bytes:
+        """Return the last `count` bytes written to a regular file, over a rotation too; less when it has no more."""
+        if self.fd < 0 or not self.rotates:
+            return b""
+        try:
+            size = os.fstat(self.fd).st_size
+            found = os.pread(self.fd, min(count, size), max(0, size - count))
+            if len(found) < count and self._follows:
+                found = rotation.last_of_backup(self._path, count - len(found)) + found
+        except OSError:
+            return b""
+        return found
 
     def reopen(self, now: float) -> None:
         """Go to what is at the path now, creating it if nothing is. The old file stays open when that fails."""
@@ -118,6 +134,7 @@ class LogFile:
 
     def truncate(self) -> None:
         """Empty a regular file."""
+        self._follows = False
         if self.rotates:
             os.ftruncate(self.fd, 0)
 
@@ -148,20 +165,20 @@ class LogFile:
             self._open_device(path)
             return
         real = os.path.realpath(path)
-        refuse_foreign_links(path, real)
+        refuse_foreign_links(path)
         try:
-            kind = os.stat(real).st_mode
+            kind = os.lstat(real).st_mode
         except FileNotFoundError:
             kind = stat.S_IFREG
         if stat.S_ISDIR(kind):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-        flags = os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
+        flags = os.O_NONBLOCK | os.O_NOCTTY
         if stat.S_ISREG(kind):
-            fd = os.open(real, flags | os.O_RDWR | os.O_CREAT, self.target.mode)
+            fd = open_real(real, flags | os.O_RDWR | os.O_CREAT, self.target.mode)
         else:
-            fd = os.open(real, flags | os.O_WRONLY)
+            fd = open_real(real, flags | os.O_WRONLY)
         found = os.fstat(fd)
-        self.fd, self._path = fd, real
+        self.fd, self._path, self._follows = fd, real, False
         self.rotates = stat.S_ISREG(found.st_mode)
         self.splices = True
         self._identity = (found.st_dev, found.st_ino) if self.rotates else (0, 0)
@@ -250,9 +267,6 @@ class LogFile:
         """Rotate if there is a line's end to cut at, or no hope for one."""
         if now < self._rotate_at:
             return
-        if not self._is_at(self._path):
-            self.look_soon()  # others moved it: it is no longer ours to rename
-            return
         try:
             cut = rotation.cut_point(self.fd, size)
             if cut is None:
@@ -260,13 +274,18 @@ class LogFile:
                     return
                 cut = size
             backups, mode = self.target.backups, self.target.mode
-            fd = rotation.rotate(self.fd, self._path, backups, cut, mode, spare=bool(self.readers))
+            with anchored(self._path) as path:
+                if not self._is_at(path):
+                    self.look_soon()  # others moved it: it is no longer ours to rename
+                    return
+                fd = rotation.rotate(self.fd, path, backups, cut, mode, spare=bool(self.readers))
         except OSError as error:
             # The file grows beyond its limit, which is better than losing what is written.
             self.trouble_rotating = f"cannot rotate: {error.strerror or error}"
             self._rotate_at = now + _RETRY_ROTATION_S
             return
         self.trouble_rotating = ""
+        self._follows = backups > 0
         if fd != self.fd:
             os.close(self.fd)
             self.fd = fd
@@ -278,6 +297,14 @@ class LogFile:
         if self.rotates:
             for reader in self.readers:
                 reader.add(before, self.fd, self.target.maxbytes)
+
+
+def open_file(path: str, flags: int, mode: int = 0o644) -> int:
+    """Open a log as `os.open` does, for who reads it or tries it out; as root, with the same care as to write to it."""
+    if os.geteuid() != 0 or is_device_path(path):
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+    refuse_foreign_links(path)
+    return open_real(os.path.realpath(path), flags, mode)
 
 
 def is_device_path(path: str) -> bool:
@@ -302,21 +329,3 @@ def own_descriptor(path: str) -> int | None:
     if match[3]:
         return 2
     return int(match[1] or match[4])
-
-
-def refuse_foreign_links(path: str, real: str) -> None:
-    """As root, refuse a path that leads through a symbolic link of somebody else: it could lead anywhere."""
-    if os.geteuid() != 0:
-        return
-    path = os.path.abspath(path)
-    if path == real:
-        return
-    place = "/"
-    for part in path.split("/")[1:]:
-        place = os.path.join(place, part)
-        try:
-            found = os.lstat(place)
-        except FileNotFoundError:
-            return
-        if stat.S_ISLNK(found.st_mode) and found.st_uid != 0:
-            raise PermissionError(errno.ELOOP, f"refusing the symbolic link {place!r} of uid {found.st_uid}", path)

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from enum import Enum
 
 from tmd.posix import pipes
-from tmd.posix.logfiles import LogFile, LogTarget, is_device_path, refuse_foreign_links
+from tmd.posix.logfiles import LogFile, LogTarget, is_device_path
 from tmd.posix.loop import Loop, Timer
 from tmd.posix.losses import Losses
+from tmd.posix.trust import open_real, refuse_foreign_links
 
 HOLD_S = 1.0
 """how long output waits in the pipes for a target in trouble before it is dropped"""
@@ -91,6 +92,11 @@ class Outlet:
     def target(self) -> LogTarget:
         """The target as last asked for."""
         return self.file.target
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot be written just now; empty when it can."""
+        return self._reason if self._trouble_since is not None else ""
 
     def verdict(self, now: float) -> Verdict:
         """Tell what is to become of output that comes now."""
@@ -170,6 +176,17 @@ class Outlet:
         """Note that a channel that was turned away wants to be resumed."""
         self.waiting = True
         self._arm(self._patience_ends if self._trouble_since is None else self._try_at)
+
+    def mid_line(self, now: float) -> bool:
+        """Tell whether what is put now would begin in the middle of a line of a regular file."""
+        for item in reversed(self._queue):
+            if not callable(item):
+                return self.file.rotates and item[-1] != ord("\n")
+        try:
+            self.file.ensure(now)
+        except OSError:
+            return False  # as `put` will find out
+        return self.file.ends_mid_line()
 
     # --- lines of several writers ------------------------------------------------------------------------------------
 
@@ -358,9 +375,9 @@ def clear_unopened(target: LogTarget) -> None:
     if is_device_path(target.path):
         return
     real = os.path.realpath(target.path)
-    refuse_foreign_links(target.path, real)
+    refuse_foreign_links(target.path)
     if os.path.isfile(real):
-        fd = os.open(real, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = open_real(real, os.O_WRONLY | os.O_NONBLOCK)
         try:
             os.ftruncate(fd, 0)
         finally:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tmd.posix import pipes
 from tmd.posix.channel import Channel, Outcome, Sinks, Surroundings
+from tmd.posix.linewise import Linewise
 from tmd.posix.loop import Loop, Timer
 from tmd.posix.outlet import Outlet
 from tmd.posix.outlets import Outlets
@@ -43,6 +44,8 @@ class Pump:
         self._hot: dict[Channel, None] = {}
         self._held: dict[Outlet, dict[Channel, None]] = {}
         self._crowded_out: dict[Channel, None] = {}
+        self._left_behind: dict[Hashable, bytes] = {}
+        """last bytes of channels that ended before their programs"""
         self._rest: Timer | None = None
         self._rest_ends = 0.0
 
@@ -75,6 +78,7 @@ class Pump:
         for channel in self._all_channels():
             if channel.key == key:
                 self._drop_channel(channel)
+        self._left_behind.pop(key, None)
 
     def _all_channels(self) -> list[Channel]:
         return [*self._channels.values(), *self._heirs]
@@ -87,6 +91,8 @@ class Pump:
             return
         now = self._loop.now()
         outcome = channel.pump(now, ROUND_BYTES)
+        if channel.lines is not None:
+            self._look_later(channel.lines, channel)
         if channel.owed is not None:
             channel.owed -= channel.moved
             if outcome in (Outcome.EMPTY, Outcome.ENDED) or (outcome is Outcome.MOVED and channel.owed <= 0):
@@ -106,6 +112,21 @@ class Pump:
                 assert outlet is not None
                 self._held.setdefault(outlet, {})[channel] = None
                 outlet.wait()
+
+    def _look_later(self, lines: Linewise, channel: Channel) -> None:
+        """See to it that a line that was begun does not wait for its end for ever."""
+        if lines.due is not None and not lines.armed:
+            lines.armed = True
+            self._loop.call_at(lines.due, functools.partial(self._look_at, lines, channel))
+
+    def _look_at(self, lines: Linewise, channel: Channel) -> None:
+        lines.armed = False
+        if channel.lines is not lines:
+            return
+        now = self._loop.now()
+        if lines.due is not None and lines.due <= now:
+            channel.give_out(now)
+        self._look_later(lines, channel)
 
     def _let_rest(self, channel: Channel, now: float) -> None:
         if channel.watched:
@@ -174,22 +195,31 @@ class Pump:
         self._heirs.pop(channel, None)
         if self._channels.get(channel.key) is channel:
             del self._channels[channel.key]
+        if not channel.heard_out and (last := channel.last_bytes()):
+            self._left_behind[channel.key] = last
         self._outlets.unuse(channel.outlet, channel)
         channel.outlet = None
 
     def _drop_channel(self, channel: Channel) -> None:
         self._leave(channel)
+        channel.end_lines(self._loop.now())
         channel.close()
         waiting, channel.settled = channel.settled, []
         for callback in waiting:
             callback()
         self._forget(channel)
 
-    def finish(self, keys: tuple[Hashable, ...], done: Callable[[], None]) -> None:
-        """Call `done` once all that is in these pipes now, and all their transforms hold back, is where it belongs."""
+    def finish(self, keys: tuple[Hashable, ...], done: Callable[[dict[Hashable, bytes]], None]) -> None:
+        """Call `done` once all that is in these pipes now, and all their transforms hold back, is where it belongs.
+
+        It gets the last bytes that each brought.
+        """
         channels = [self._channels[key] for key in keys if key in self._channels]
-        countdown = _Countdown(len(channels), done)
+        last = {key: self._left_behind.pop(key) for key in keys if key in self._left_behind}
+        countdown = _Countdown(len(channels), functools.partial(done, last))
         for channel in channels:
+            channel.heard_out = True
+            channel.settled.append(functools.partial(_listen, channel, last))
             channel.settled.append(countdown.one_less)
             if channel.ended:
                 channel.settle(self._loop.now())
@@ -221,6 +251,10 @@ class Pump:
         """Give up all channels."""
         for channel in self._all_channels():
             self._drop_channel(channel)
+
+
+def _listen(channel: Channel, last: dict[Hashable, bytes]) -> None:
+    last[channel.key] = channel.last_bytes()
 
 
 class _Countdown:

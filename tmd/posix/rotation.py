@@ -20,6 +20,20 @@ def cut_point(fd: int, size: int) -> int | None:
     return None if newline < 0 else start + newline + 1
 
 
+def fitting(data: bytes | memoryview, room: int) -> int:
+    """Return how many of these bytes to write where the limit leaves `room`: of a line that could not be taken along
+    to the next file because it is longer than `LINE_BYTES`, nothing or all, if its end is here."""
+    window = max(0, room - LINE_BYTES)
+    if len(data) <= room or b"\n" in bytes(data[window:room]):
+        return min(room, len(data))
+    data = bytes(data)
+    end = data.find(b"\n", room) + 1
+    start = data.rfind(b"\n", 0, room) + 1
+    if end - start <= LINE_BYTES:
+        return room
+    return start or end
+
+
 def rotate(fd: int, path: str, backups: int, cut: int, mode: int, *, spare: bool = False) -> int:
     """Begin a new file at `path` with what `fd`, the file there now, has after `cut`; return what to write to now.
 
@@ -52,6 +66,18 @@ def rotate(fd: int, path: str, backups: int, cut: int, mode: int, *, spare: bool
         raise
     os.ftruncate(fd, cut)
     return new_fd
+
+
+def last_of_backup(path: str, count: int) -> bytes:
+    """Return the last bytes of the newest backup of a file. OSError."""
+    fd = os.open(f"{path}.1", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            return b""
+        return os.pread(fd, count, max(0, found.st_size - count))
+    finally:
+        os.close(fd)
 
 
 def close_hole(fd: int) -> None:

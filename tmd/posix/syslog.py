@@ -10,7 +10,23 @@ import time
 LOCAL_SOCKET = "/dev/log"
 LINE_BYTES = 8192
 """longer lines are cut into several messages"""
-_USER_INFO = 14  # facility user, severity info
+FACILITIES = {
+    name: number
+    for number, name in enumerate(
+        ("kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp")
+    )
+} | {f"local{number}": 16 + number for number in range(8)}
+SEVERITIES = {
+    name: number for number, name in enumerate(("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"))
+}
+
+
+def priority(facility: str, severity: str) -> int:
+    """Return the number both are sent as."""
+    return FACILITIES[facility] * 8 + SEVERITIES[severity]
+
+
+USER_INFO = priority("user", "info")
 
 
 class SyslogLink:
@@ -21,10 +37,10 @@ class SyslogLink:
         self._path = path
         self._socket: socket.socket | None = None
 
-    def send(self, line: bytes) -> bool:
-        """Send one line; False when it is lost."""
+    def send(self, line: bytes, weight: int = USER_INFO) -> bool:
+        """Send one line with a priority; False when it is lost."""
         stamp = time.strftime("%b %e %H:%M:%S")
-        message = f"<{_USER_INFO}>{stamp} {self._identity}[{os.getpid()}]: ".encode() + line
+        message = f"<{weight}>{stamp} {self._identity}[{os.getpid()}]: ".encode() + line
         for _ in range(2):
             try:
                 self._connected().send(message)
@@ -36,7 +52,7 @@ class SyslogLink:
                 return True
         return False
 
-    def send_lines(self, tag: str, data: bytes, end: bool) -> tuple[bytes, int]:
+    def send_lines(self, tag: str, data: bytes, end: bool, weight: int = USER_INFO) -> tuple[bytes, int]:
         """Send each whole line after `tag`; return the unfinished rest (none at the `end`) and the bytes lost."""
         *lines, rest = data.split(b"\n")
         if end or len(rest) > LINE_BYTES:
@@ -46,7 +62,7 @@ class SyslogLink:
         for line in lines:
             for start in range(0, len(line), LINE_BYTES):
                 piece = line[start : start + LINE_BYTES]
-                if not self.send(tag.encode() + b" " + piece):
+                if not self.send(tag.encode() + b" " + piece, weight):
                     lost += len(piece)
         return rest, lost
 

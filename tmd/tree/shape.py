@@ -7,16 +7,29 @@ and several files become one. What an option means is not known.
 from tmd.tree.node import Entry, Mapping, Origin, describe
 from tmd.tree.problems import Problem
 
-_NAMED_PARTS = ("programs", "groups", "eventlisteners", "fcgi-programs", "rpcinterfaces", "ctlplugins", "servers")
+_NAMED_PARTS = (
+    "programs",
+    "groups",
+    "eventlisteners",
+    "fcgi-programs",
+    "rpcinterfaces",
+    "ctlplugins",
+    "alerts",
+    "servers",
+)
 """parts that map names to mappings"""
 PARTS = ("taskmaster", "ctl", *_NAMED_PARTS, "defaults")
-_WRITTEN_PARTS = tuple(part for part in PARTS if part not in ("servers", "defaults"))
+_WRITTEN_PARTS = tuple(part for part in PARTS if part not in ("alerts", "servers", "defaults"))
 """parts that a YAML or TOML file may have"""
 SERVER_SECTIONS = ("unix_http_server", "inet_http_server")
 PROCESS_SECTIONS = ("program", "group", "eventlistener", "fcgi-program")
 """kinds of INI section that have a name and processes; the part is the plural"""
 FOREIGN_SECTIONS = ("rpcinterface", "ctlplugin")
 """kinds of INI section that name other people's code, in the daemon and in the client"""
+OWN_SECTIONS = ("alert",)
+"""kinds of INI section that have a name, and that Supervisor does not have; the part is the plural"""
+
+NAMED_SECTIONS = (*PROCESS_SECTIONS, *FOREIGN_SECTIONS, *OWN_SECTIONS)
 
 
 def nearest(word: str, words: tuple[str, ...]) -> str | None:
@@ -64,9 +77,9 @@ def _place(header: str, origin: Origin, problems: list[Problem]) -> tuple[str | 
         if header == "DEFAULT":
             return "defaults", None
         return (None, None) if header == "include" else ("programs", header.strip())
-    if kind in PROCESS_SECTIONS or kind in FOREIGN_SECTIONS:
+    if kind in NAMED_SECTIONS:
         return f"{kind}s", name
-    hint = did_you_mean(kind, (*PROCESS_SECTIONS, *FOREIGN_SECTIONS, *SERVER_SECTIONS))
+    hint = did_you_mean(kind, (*NAMED_SECTIONS, *SERVER_SECTIONS))
     problems.append(Problem(origin, f"[{header}]", "unknown section", hint))
     return None, None
 

@@ -6,6 +6,7 @@ tables and lists. Whole numbers keep their source text where the line is found, 
 
 import re
 import tomllib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tmd.tree.node import Entry, Mapping, Node, Origin, Scalar, Sequence
@@ -47,16 +48,32 @@ def parse_toml(text: str, file: str) -> Mapping:
 
 
 def _places(text: str) -> dict[tuple[str, ...], _Place]:
+    """Return path -> place; the path of what is in the first of several tables of one name goes through `[0]`."""
     places: dict[tuple[str, ...], _Place] = {}
     table: tuple[str, ...] = ()
+    counts: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if header := _HEADER.match(line):
-            table = _parts(header[1])
+            table = _in_the_last(_parts(header[1]), counts)
+            if line.lstrip().startswith("[["):
+                places.setdefault(table, _Place(number, line.index("[") + 1, ""))
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, f"[{counts[table]}]")
             places.setdefault(table, _Place(number, line.index("[") + 1, ""))
         elif key := _KEY.match(line):
             column = len(line) - len(line.lstrip()) + 1
             places.setdefault((*table, *_parts(key[1])), _Place(number, column, line[key.end() :]))
     return places
+
+
+def _in_the_last(table: tuple[str, ...], counts: dict[tuple[str, ...], int]) -> tuple[str, ...]:
+    """Return the path of a table, through the last of each list of tables above it."""
+    path: tuple[str, ...] = ()
+    for at, part in enumerate(table, 1):
+        path = (*path, part)
+        if path in counts and at < len(table):
+            path = (*path, f"[{counts[path]}]")
+    return path
 
 
 def _parts(dotted: str) -> tuple[str, ...]:
@@ -88,6 +105,11 @@ class _Converter:
     def _origin(self, place: _Place) -> Origin:
         return Origin(self._file, place.line, place.column)
 
+    def _items(self, values: list[Any], path: tuple[str, ...], near: _Place, depth: int) -> Iterator[Node]:
+        for at, value in enumerate(values):
+            own = (*path, f"[{at}]")
+            yield self._node(value, own, self._places.get(own, near), depth)
+
     def _node(self, value: Any, path: tuple[str, ...], place: _Place, depth: int) -> Node:
         origin = self._origin(place)
         if depth > MAX_DEPTH:
@@ -96,9 +118,7 @@ class _Converter:
             case dict():
                 return self.mapping(value, path, place, depth + 1)
             case list():
-                return Sequence(
-                    tuple(self._node(item, path, place._replace(raw=""), depth + 1) for item in value), origin
-                )
+                return Sequence(tuple(self._items(value, path, place._replace(raw=""), depth + 1)), origin)
             case bool():
                 return Scalar("true" if value else "false", origin)
             case int():

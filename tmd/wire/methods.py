@@ -24,7 +24,7 @@ class Param(NamedTuple):
     name: str
     type: ParamType
     optional: bool = False
-    default: str | bool | tuple[str, ...] = ""
+    default: str | bool | int | tuple[str, ...] = ""
     loose: bool = False
     """any type is let through; the handler has its own words for a wrong one"""
 
@@ -297,6 +297,34 @@ def _taskmaster() -> list[Method]:
             "read",
             "Return the pools of event listeners, by name: what they subscribed to, what waits, what became of events.",
             struct="event pool",
+        ),
+        Method(
+            "taskmaster.getAlerts",
+            (),
+            "array",
+            "read",
+            "Return the sinks of alerts, in the order of the configuration: where they go and what became of alerts.",
+            struct="alert sink",
+        ),
+        Method(
+            "taskmaster.testAlert",
+            (names,),
+            "array",
+            "control",
+            "Send a sample to the sinks of these names, or to all, past whatever waits there. The result has one "
+            "struct for each, unknown names too.",
+            waits=True,
+            struct="alert test",
+        ),
+        Method(
+            "taskmaster.why",
+            (NAME, Param("lines", "int", optional=True, default=5)),
+            "array",
+            "read",
+            "Tell why processes died: the last ends of each, newest first, as facts and in sentences. The name is "
+            "`process`, `group:process`, `group:*` or `all`; `lines`: how many of the last lines of each stream are "
+            "told with each end, 200 at most. BAD_NAME, BAD_ARGUMENTS.",
+            struct="why",
         ),
         Method(
             "taskmaster.reread",

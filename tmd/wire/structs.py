@@ -157,6 +157,71 @@ EVENT_POOL = (
 )
 """One item of `taskmaster.getEventPools`; the counts are since the pool was added."""
 
+ALERT_SINK = (
+    Field("name", "string", "the sink"),
+    Field("kind", "string", "file, webhook, email or syslog"),
+    Field("goes_to", "string", "where, for a person: without what may be secret in it"),
+    Field("events", "array", "names of the events it is told; empty: all"),
+    Field("programs", "array", "names or patterns of the programs it is told about; empty: all"),
+    Field("sent", "int", "alerts that arrived"),
+    Field("failed", "int", "alerts that were refused for good, or tried for too long"),
+    Field("dropped", "int", "alerts that were too many to wait"),
+    Field("waiting", "int", "alerts that wait now"),
+    Field("last_error", "string", "what went wrong last; empty if nothing did"),
+    Field("last_error_at", "int", "when, in epoch seconds; 0 for never"),
+)
+"""One item of `taskmaster.getAlerts`; the counts are since the sink was configured."""
+
+ALERT_TEST = (
+    Field("name", "string", "the sink"),
+    Field("kind", "string", "file, webhook, email or syslog; empty for a name that is none"),
+    Field("goes_to", "string", "where, for a person"),
+    Field("ok", "boolean", "the sample arrived"),
+    Field("said", "string", "what was said there, or what went wrong"),
+)
+"""One item of `taskmaster.testAlert`."""
+
+WHY = (
+    Field("name", "string", "the process"),
+    Field("group", "string", "its group"),
+    Field("statename", "string", "its state"),
+    Field("pid", "int", "0 if there is no process"),
+    Field("now", "int", "epoch seconds at the daemon"),
+    Field("said", "array", "sentences: how it is, why it ended last, which rule acted, what happens next"),
+    Field("ends", "array", "a process end struct for each of its last ends, newest first; neighbours alike are one"),
+)
+"""One item of `taskmaster.why`. All texts are printable."""
+
+PROCESS_END = (
+    Field("at", "int", "epoch seconds"),
+    Field(
+        "how",
+        "string",
+        "exited (by itself), too_soon (before startsecs), stopped (as asked), not_started, or lost (with the daemon)",
+    ),
+    Field("short", "string", "one line about it"),
+    Field("said", "array", "sentences about it"),
+    Field("pid", "int", "0 if it could not be started"),
+    Field("started", "int", "epoch seconds, 0 if it could not be started"),
+    Field("uptime_s", "double", "how long it ran"),
+    Field("code", "int", "exit code, -1 if there is none"),
+    Field("signal", "string", "the signal that ended it, such as SIGSEGV; empty if none did"),
+    Field("core", "boolean", "it left a core dump"),
+    Field("expected", "boolean", "the code is in exitcodes"),
+    Field("killed", "boolean", "it ignored its stop signal and got SIGKILL from the daemon"),
+    Field("cause", "string", "of a stop: asked, restart, removed, changed, shutdown or listener; else empty"),
+    Field("oom", "string", "killed for want of memory: yes, perhaps, no or unknown; empty: no question"),
+    Field("reason", "string", "why it could not be started"),
+    Field("tries", "int", "failed starts in a row, this one included"),
+    Field("then", "string", "what followed: rest, restart, retry, fatal, stopped, or quiesced (the daemon went down)"),
+    Field("more", "int", "so many ends just like it came before it and are not in the list"),
+    Field("since", "int", "when the first of these was, in epoch seconds"),
+    Field("stdout", "array", "the last lines before it, as far as the log has them, control characters spelled out"),
+    Field("stderr", "array", "the same of stderr"),
+    Field("starts", "array", "when the daemon was started between this end and the one above it, newest first"),
+)
+"""One end of a process."""
+
 STRUCTS: dict[str, tuple[Field, ...]] = {
     "process info": PROCESS_INFO,
     "config info": CONFIG_INFO,
@@ -169,5 +234,9 @@ STRUCTS: dict[str, tuple[Field, ...]] = {
     "reload": RELOAD,
     "event pool": EVENT_POOL,
     "event listener": EVENT_LISTENER,
+    "alert sink": ALERT_SINK,
+    "alert test": ALERT_TEST,
+    "why": WHY,
+    "process end": PROCESS_END,
 }
 """All of them, by the name the table of methods and the reference page use."""

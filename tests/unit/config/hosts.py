@@ -31,6 +31,7 @@ def made_up_host(
     overrides: Mapping[str, str] | None = None,
     uid: int = 1000,
     resolvable: tuple[str, ...] = (),
+    files: tuple[str, ...] = (),
 ) -> Host:
     return Host(
         environ=environ if environ is not None else {"PATH": "/bin", "COLOUR": "blue"},
@@ -43,6 +44,7 @@ def made_up_host(
         find_user=_find_user,
         find_group=_find_group,
         directory_exists=lambda path: path in directories or path.startswith(tempfile.gettempdir()),
+        file_exists=lambda path: path in files or Path(path).is_file(),
         resolve_problem=lambda spec: None if spec in resolvable else f"there is no {spec}",
         overrides=overrides or {},
     )
@@ -80,5 +82,6 @@ def this_host() -> Host:
         find_user=find_user,
         find_group=find_group,
         directory_exists=os.path.isdir,
+        file_exists=os.path.isfile,
         resolve_problem=resolve_problem,
     )

@@ -124,7 +124,14 @@ def test_defaults(tmp_path: Path) -> None:
     assert read.servers == (ServerSpec(section="socket", family="unix", file="/run/taskmaster/tmd.sock"),)
     spec = read.groups[0].processes[0]
     assert spec == ProcessSpec(
-        name="a", group="a", program="a", command="x", stopasgroup=True, killasgroup=True, restore_signals=True
+        name="a",
+        group="a",
+        program="a",
+        command="x",
+        stopasgroup=True,
+        killasgroup=True,
+        restore_signals=True,
+        user_environment=True,
     )
 
 

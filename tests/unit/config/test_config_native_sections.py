@@ -124,6 +124,7 @@ def wanted(here: Path) -> tuple[GroupSpec, ...]:
             name=name,
             group=group or name,
             command=command,
+            user_environment=True,
             stopasgroup=True,
             killasgroup=True,
             **{"program": name, **fields},  # type: ignore[arg-type]

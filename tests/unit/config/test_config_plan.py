@@ -9,9 +9,11 @@ from tmd.config.plan import daemon_changes, needs_restart, plan_update
 from tmd.config.program_options import PROGRAM
 from tmd.config.settings import (
     AUTO,
+    AlertSpec,
     Autorestart,
     DaemonSettings,
     Dialect,
+    EnvironmentFile,
     ExtensionSpec,
     GroupSpec,
     PoolSpec,
@@ -70,6 +72,7 @@ def test_more_and_fewer_processes_touch_only_the_difference() -> None:
         ("restore_signals", False),
         ("kind", "fcgi-program"),
         ("socket", SocketSpec(family="unix", path="/x")),
+        ("user_environment", True),
     ],
 )
 def test_what_only_a_new_process_can_have(field: str, value: Any) -> None:
@@ -95,6 +98,13 @@ def test_what_only_a_new_process_can_have(field: str, value: Any) -> None:
         ("stderr_logfile_backups", 1),
         ("user", "0"),
         ("process_num", 7),
+        ("prestart", "x"),
+        ("poststop", "x"),
+        ("hook_timeout", 1.0),
+        ("hook_failure", "abort"),
+        ("log_format", "json"),
+        ("environment_file", (EnvironmentFile("/x"),)),
+        ("environment_own", ("A",)),
     ],
 )
 def test_what_applies_to_a_running_process(field: str, value: Any) -> None:
@@ -143,7 +153,7 @@ def test_another_socket_is_another_process() -> None:
 
 
 def test_every_field_of_a_process_is_an_option_or_known_otherwise() -> None:
-    beside = {"kind", "socket", "name", "group", "program", "process_num", "uid", "gid", "restore_signals"}
+    beside = {"kind", "socket", "name", "group", "program", "process_num", "uid", "environment_own", "restore_signals"}
     options = {option.name for option in PROGRAM}
     assert set(ProcessSpec.__struct_fields__) - beside <= options
     assert options - set(ProcessSpec.__struct_fields__) == {"process_name", "numprocs", "numprocs_start"}
@@ -157,6 +167,8 @@ def test_changes_of_the_daemon_itself() -> None:
     assert daemon_changes(old, new) == ("minfds", "identifier")
     plugged = msgspec.structs.replace(old, rpcinterfaces=(ExtensionSpec(name="x", factory="a:b"),))
     assert daemon_changes(old, plugged) == ("rpcinterfaces",)
+    told = msgspec.structs.replace(old, alerts=(AlertSpec(name="x", kind="syslog"),))
+    assert daemon_changes(old, told) == ()
 
 
 def test_what_a_change_keeps() -> None:

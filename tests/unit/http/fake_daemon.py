@@ -10,6 +10,8 @@ import msgspec
 from tmd.config.plan import GroupChange, Plan
 from tmd.config.settings import DaemonSettings, Dialect, GroupSpec, ProcessSpec, ServerSpec, Settings
 from tmd.core.delivery import PoolView
+from tmd.core.ends import End
+from tmd.daemon.sinks import SinkView
 from tmd.daemon.surface import GroupView, Operation, ProcessView, Result, completed
 from tmd.posix.loop import Loop
 from tmd.posix.succession import Succession
@@ -28,6 +30,41 @@ def group_of(name: str, *processes: ProcessSpec, priority: int = 999) -> GroupSp
 
 def spec_of(name: str, group: str = "", **settings: Any) -> ProcessSpec:
     return ProcessSpec(name=name, group=group or name, program=name, command=f"/bin/{name}", **settings)
+
+
+class FakeAlerts:
+    """Sinks whose samples are answered when the test says so."""
+
+    def __init__(self) -> None:
+        self.sinks: list[SinkView] = []
+        self.tests: dict[str, Operation[str]] = {}
+
+    def names(self) -> list[str]:
+        return [sink.name for sink in self.sinks]
+
+    def views(self) -> list[SinkView]:
+        return self.sinks
+
+    def test(self, name: str) -> Operation[str]:
+        return self.tests.setdefault(name, Operation())
+
+
+class FakeHistory:
+    """Ends by process."""
+
+    def __init__(self) -> None:
+        self.started_at = NOW - 1000
+        self.starts = [NOW - 1000]
+        self.past: dict[ProcessId, list[End]] = {}
+
+    def ends(self, id_: ProcessId) -> list[End]:
+        return self.past.get(id_, [])
+
+    def trouble(self, id_: ProcessId) -> str:
+        return "not permitted" if id_.process == "stuck" else ""
+
+    def life_began(self, id_: ProcessId) -> float:
+        return NOW - 500
 
 
 class FakeDaemon:
@@ -54,6 +91,8 @@ class FakeDaemon:
         self.specs: dict[str, GroupSpec] = {}
         self.outcomes: dict[ProcessId, Result] = {}
         self.plan = Plan()
+        self.alerts = FakeAlerts()
+        self.history = FakeHistory()
         self.settings = Settings(
             dialect=Dialect.SUPERVISOR,
             daemon=DaemonSettings(logfile=str(directory / "main.log"), pidfile="/nowhere", childlogdir="/nowhere"),

@@ -128,6 +128,9 @@ class FakeDaemon:
         self.streams: dict[str, list[bytes]] = {}
         self.stream_stays_open = threading.Event()
         self.pools: list[dict[str, Any]] = []
+        self.sinks: list[dict[str, Any]] = []
+        self.samples: list[dict[str, Any]] = []
+        self.why: dict[str, list[dict[str, Any]]] = {}
         self.before: dict[str, Callable[[], None]] = {}
         self._server: socketserver.BaseServer | None = None
         self._thread: threading.Thread | None = None
@@ -359,6 +362,19 @@ class FakeDaemon:
 
     def taskmaster_getEventPools(self) -> list[dict[str, Any]]:
         return self.pools
+
+    def taskmaster_getAlerts(self) -> list[dict[str, Any]]:
+        return self.sinks
+
+    def taskmaster_testAlert(self, names: list[str]) -> list[dict[str, Any]]:
+        return [sample for sample in self.samples if not names or sample["name"] in names]
+
+    def taskmaster_why(self, name: str, lines: int = 5) -> list[dict[str, Any]]:
+        if lines > 200:
+            raise Fault(3, f"BAD_ARGUMENTS: lines must be 0 to 200, got {lines}")
+        if name not in self.why:
+            raise fault("BAD_NAME", name)
+        return self.why[name]
 
     def taskmaster_reread(self, path: str = "") -> list[list[list[str]]]:
         return self.supervisor_reloadConfig()

@@ -24,6 +24,7 @@ from tmctl.arguments import BadArguments, parse_arguments
         (["--", "-s"], {}, ["-s"]),
         (["--json", "status"], {"json": ""}, ["status"]),
         (["-?"], {"help": ""}, []),
+        (["--complete", "-s", "u", "stop", "--", ""], {"complete": "", "serverurl": "u"}, ["stop", "--", ""]),
         (["-h"], {"help": ""}, []),
     ],
 )

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from tests.unit.tmctl.conftest import Tmctl
 from tests.unit.tmctl.fake_daemon import FakeDaemon
-from tmctl.output import Output, visible, wants_colour
+from tmctl.output import Output, wants_colour
 from tmctl.render import ansi, change_lines, status_lines, summary_line
+from tmd.wire.visible import visible
 
 
 @pytest.mark.parametrize(

@@ -66,3 +66,21 @@ def test_refusals(text: str, wanted: str) -> None:
     with pytest.raises(ConfigRefused) as caught:
         parse_toml(text, "x.toml")
     assert wanted in caught.value.text
+
+
+def test_places_in_lists_of_tables() -> None:
+    text = "[[a.b]]\nx = 1\n[[a.b]]\nx = 2\n[a.b.c]\ny = 0o3\n[[a.b]]\n[[a.b.d]]\nz = 4\n[[a.b.d]]\nz = 5\n"
+    listed = mapping(parse_toml(text, "x.toml"), "a").entries["b"].value
+    assert isinstance(listed, Sequence)
+    assert [item.origin.line for item in listed.items] == [1, 3, 7]
+    first, second, third = listed.items
+    assert isinstance(first, Mapping)
+    assert isinstance(second, Mapping)
+    assert isinstance(third, Mapping)
+    assert (first.entries["x"].origin.line, second.entries["x"].origin.line) == (2, 4)
+    below = mapping(second, "c").entries["y"]
+    assert isinstance(below.value, Scalar)
+    assert (below.value.text, below.origin.line) == ("0o3", 6)
+    last = third.entries["d"].value
+    assert isinstance(last, Sequence)
+    assert [item.entries["z"].origin.line for item in last.items if isinstance(item, Mapping)] == [9, 11]

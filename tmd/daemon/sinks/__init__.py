@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
+from tmd.config.settings import AlertKind
 from tmd.core.alerts import Alert
 
 Deliver = Callable[[Sequence[Alert]], str]
@@ -18,3 +21,23 @@ class NotDelivered(Exception):
     def __init__(self, reason: str, *, lasting: bool = False, after_s: float | None = None) -> None:
         super().__init__(reason)
         self.reason, self.lasting, self.after_s = reason, lasting, after_s
+
+
+class SinkView(msgspec.Struct, frozen=True, kw_only=True):
+    """One sink as clients may see it now; counts are alerts since it was configured."""
+
+    name: str
+    kind: AlertKind
+    goes_to: str
+    """for a person: a path, addresses, a web server without what may be secret in its url"""
+    events: tuple[str, ...]
+    programs: tuple[str, ...]
+    sent: int
+    failed: int
+    """given up: refused for good, or tried for too long"""
+    dropped: int
+    """too many were waiting"""
+    waiting: int
+    last_error: str = ""
+    last_error_at: float = 0.0
+    """epoch seconds; 0: never"""

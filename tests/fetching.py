@@ -49,6 +49,33 @@ def fetched(name: str, make: Callable[[Path], None]) -> Path:
     return place
 
 
+def debian(name: str, packages: Sequence[str], program: str) -> Path:
+    """Return a directory with Debian packages unpacked in it, in which `program` (a path) is; root is not needed."""
+    return fetched(f"debian-{name}", lambda place: _unpack(place, name, packages, program))
+
+
+def _unpack(place: Path, name: str, packages: Sequence[str], program: str) -> None:
+    if shutil.which("apt-get") is None:
+        raise AssertionError(f"cannot fetch {name}: no apt-get here (install {name} on this machine)")
+    own = FETCHED / "apt"
+    for directory in ("state/lists/partial", "cache/archives/partial"):
+        (own / directory).mkdir(parents=True, exist_ok=True)
+    apt = ["apt-get", "-q"]
+    mine = [*apt, "-o", f"Dir::State={own}/state", "-o", f"Dir::Cache={own}/cache", "-o", "APT::Sandbox::User="]
+    mine += ["-o", "Dir::State::status=/var/lib/dpkg/status"]
+    try:
+        run([*apt, "-o", "APT::Sandbox::User=", "download", *packages], place, name)
+    except AssertionError:  # its lists are old, or there are none: have lists of our own
+        with alone(own / "lock"):
+            run([*mine, "update"], place, "the lists of Debian packages")
+            run([*mine, "download", *packages], place, name)
+    for archive in place.glob("*.deb"):
+        run(["dpkg-deb", "-x", archive, place], place, name)
+        archive.unlink()
+    if not (place / program).exists():
+        raise AssertionError(f"cannot fetch {name}: {program} is not in {', '.join(packages)}")
+
+
 def run(command: Sequence[str | Path], cwd: Path, what: str, deadline_s: float = 300.0) -> str:
     """Run a command that fetches something; return its stdout; a failure names `what` could not be had, and why."""
     words = [str(word) for word in command]

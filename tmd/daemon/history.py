@@ -1,0 +1,329 @@
+"""The history: what the last ends of each process were, also those before a restart of the daemon.
+
+Hears all notices, keeps ends in memory and on disk, and asks the kernel about a SIGKILL that came from nowhere.
+Promises that writing costs a line a second and process at most, however fast a program crashes, and that what was told
+up to a second before a SIGKILL of the daemon is not lost. How ends are worded is decided in the core.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from tmd.config.settings import DaemonSettings, ProcessSpec
+from tmd.core import notices as n
+from tmd.core.ends import Course, End, Rules, fold, rules_of
+from tmd.daemon.bus import Told
+from tmd.daemon.ends_file import Alive, EndsFile, Record, boot_id, path_of
+from tmd.daemon.rings import Rings
+from tmd.daemon.runtime import Runtime
+from tmd.daemon.surface import Operation
+from tmd.daemon.workers import Workers
+from tmd.posix.loop import Loop, Timer
+from tmd.posix.oom import Kills, OomWitness, Word, judge, told
+from tmd.wire.names import ProcessId
+
+FIRST_S = 0.1
+"""what belongs together comes together: an end is written so much later"""
+EVERY_S = 1.0
+"""and the next one of the same process so much after it"""
+STARTS_KEPT = 10
+"""of the daemon"""
+
+
+class Suspect(NamedTuple):
+    """An end by SIGKILL that the kernel's log has to explain."""
+
+    id: ProcessId
+    end: End
+    started: float
+    """monotonic"""
+    before: Kills
+    now: Kills
+
+
+class History:
+    """Fed by the bus. `spec_of`: the settings in force; `ask`: runs something that may block on a worker thread."""
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        wall: Callable[[], float],
+        spec_of: Callable[[ProcessId], ProcessSpec | None],
+        ask: Callable[[Callable[[], dict[int, int] | None]], Operation[dict[int, int] | None]],
+        file: EndsFile,
+        witness: OomWitness,
+    ) -> None:
+        self._loop, self._wall, self._spec_of, self._ask = loop, wall, spec_of, ask
+        self._file, self._witness = file, witness
+        self._rings = Rings()
+        self._courses: dict[ProcessId, Course] = {}
+        self._rules: dict[ProcessId, tuple[ProcessSpec, Rules]] = {}
+        self._suspects: list[Suspect] = []
+        self._asking = False
+        self._unsaved: dict[ProcessId, float] = {}
+        """the time of the oldest end that is not written as it is; infinite: no end, but a life"""
+        self._saved_at: dict[ProcessId, float] = {}
+        self._timer: Timer | None = None
+        self.started_at = wall()
+        self.starts: list[float] = []
+        """when the daemon was started, newest first"""
+        self._boot = boot_id()
+        self._past = _Past(self._file.open(), self.started_at, self._boot)
+        self.starts = [self.started_at, *self._past.starts][:STARTS_KEPT]
+        self._file.write(Record(at=self.started_at, daemon="started", boot=self._boot))
+
+    # --- to be asked ------------------------------------------------------------------------------------------
+
+    def ends(self, id_: ProcessId) -> list[End]:
+        """Return the last ends of a process, newest first."""
+        return list(self._rings.get(id_))
+
+    def trouble(self, id_: ProcessId) -> str:
+        """Return why the kernel refuses to signal a process, empty when it does not."""
+        course = self._courses.get(id_)
+        return course.trouble if course is not None else ""
+
+    def life_began(self, id_: ProcessId) -> float:
+        """Return when the process that runs now was started, 0 when none does."""
+        course = self._courses.get(id_)
+        return course.started_at if course is not None and course.alive else 0.0
+
+    # --- to be told -------------------------------------------------------------------------------------------
+
+    def hear(self, told_: Told) -> None:
+        """Take a notice."""
+        notice = told_.notice
+        match notice:
+            case n.ProcessAdded(id=id_):
+                self._recall(id_)
+            case n.ProcessRemoved(id=id_):
+                self._forget(id_)
+            case n.DaemonRunning():
+                self._past.forget()
+            case (
+                n.ProcessSpawned()
+                | n.ProcessExited()
+                | n.ProcessStopped()
+                | n.ProcessBackoff()
+                | n.ProcessFatal()
+                | n.ProcessKilled()
+                | n.ProcessUnknown()
+            ):
+                self._follow(notice.id, notice, told_)
+
+    def relayed(self, id_: ProcessId, signum: int) -> None:
+        """Take note of a signal sent because somebody asked."""
+        if course := self._courses.get(id_):
+            course.relayed(signum)
+
+    def close(self) -> None:
+        """Write what is not written yet."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for id_ in list(self._unsaved):
+            self._save(id_)
+        self._file.write(Record(at=self._wall(), daemon="ended"))
+
+    # --- ends -------------------------------------------------------------------------------------------------
+
+    def _follow(self, id_: ProcessId, notice: n.Notice, told_: Told) -> None:
+        course = self._courses.get(id_)
+        if course is None:
+            course = self._courses[id_] = Course()
+        end = course.hear(notice, told_.at, told_.wall, self._rules_of(id_))
+        if end is not None:
+            if end.killed_from_outside and not end.oom:
+                end = self._investigate(id_, end, told_.at - end.uptime_s)
+                course.last = end
+            self._rings.put(id_, end)
+            self._save_soon(id_, end.at)
+        elif isinstance(notice, n.ProcessSpawned):
+            self._save_soon(id_, float("inf"))
+
+    def _rules_of(self, id_: ProcessId) -> Rules:
+        spec = self._spec_of(id_)
+        if spec is None:
+            return Rules()
+        known = self._rules.get(id_)
+        if known is None or known[0] is not spec:
+            known = self._rules[id_] = (spec, rules_of(spec))
+        return known[1]
+
+    def _recall(self, id_: ProcessId) -> None:
+        """Take what an earlier daemon knew of a process that joins."""
+        for end in self._past.take(id_):
+            self._rings.put(id_, end)
+            if end.boundary == self.started_at:
+                self._save_soon(id_, end.at)
+
+    def _forget(self, id_: ProcessId) -> None:
+        known = self._rings.get(id_) or id_ in self._courses
+        self._rings.forget(id_)
+        self._courses.pop(id_, None)
+        self._rules.pop(id_, None)
+        self._unsaved.pop(id_, None)
+        self._saved_at.pop(id_, None)
+        if known:
+            self._file.write(Record(at=self._wall(), id=id_, gone=True))
+
+    # --- out of memory? ---------------------------------------------------------------------------------------
+
+    def _investigate(self, id_: ProcessId, end: End, started: float) -> End:
+        """Ask the counters, and where these say too little the kernel's log; its answer comes later."""
+        before, now = self._witness.noted()
+        word = judge(before, now)
+        if word is not None:
+            return replace(end, oom=word.verdict, oom_detail=word.detail)
+        self._suspects.append(Suspect(id_, end, started, before, now))
+        if not self._asking:
+            self._ask_log()
+        return end
+
+    def _ask_log(self) -> None:
+        suspects, self._suspects = self._suspects, []
+        self._asking = True
+        pids = {suspect.end.pid: suspect.started for suspect in suspects}
+        self._ask(partial(self._witness.ask_log, pids)).then(partial(self._hear_log, suspects))
+
+    def _hear_log(self, suspects: list[Suspect], answer: Operation[dict[int, int] | None]) -> None:
+        self._asking = False
+        for suspect in suspects:
+            found = answer.value
+            word = judge(suspect.before, suspect.now, ask=False) if found is None else told(suspect.end.pid, found)
+            if word is not None:
+                self._amend(suspect, word)
+        if self._suspects:
+            self._ask_log()
+
+    def _amend(self, suspect: Suspect, word: Word) -> None:
+        for end in self._rings.get(suspect.id):
+            if end.at == suspect.end.at:
+                better = replace(end, oom=word.verdict, oom_detail=word.detail)
+                self._rings.put(suspect.id, better)
+                course = self._courses.get(suspect.id)
+                if course is not None and course.last is not None and course.last.at == end.at:
+                    course.last = replace(course.last, oom=word.verdict, oom_detail=word.detail)
+                self._save_soon(suspect.id, end.at)
+                return
+
+    # --- on disk ----------------------------------------------------------------------------------------------
+
+    def _save_soon(self, id_: ProcessId, at: float) -> None:
+        """Have the ends of a process written from that time on, and its present life."""
+        self._unsaved[id_] = min(at, self._unsaved.get(id_, at))
+        if self._timer is None:
+            self._timer = self._loop.call_later(FIRST_S, self._save_some)
+
+    def _save_some(self) -> None:
+        """Write what waited long enough; come back for the rest."""
+        self._timer = None
+        now = self._loop.now()
+        later = None
+        for id_ in list(self._unsaved):
+            due = self._saved_at.get(id_, now - EVERY_S) + EVERY_S
+            if due <= now:
+                self._save(id_)
+                self._saved_at[id_] = now
+            elif later is None or due < later:
+                later = due
+        if later is not None:
+            self._timer = self._loop.call_at(later, self._save_some)
+        if self._file.wants_snapshot:
+            self._file.snapshot(self._everything())
+
+    def _save(self, id_: ProcessId) -> None:
+        since = self._unsaved.pop(id_)
+        ends = [end for end in self._rings.get(id_) if end.at >= since]
+        self._file.write(self._record(id_, fold(ends)))
+
+    def _record(self, id_: ProcessId, ends: list[End]) -> Record:
+        course = self._courses.get(id_)
+        alive = Alive(course.pid, course.started_at) if course is not None and course.alive else None
+        return Record(at=self._wall(), id=id_, ends=ends, alive=alive)
+
+    def _everything(self) -> Iterator[Record]:
+        yield Record(at=self.started_at, daemon="started", boot=self._boot)
+        for id_ in {**dict.fromkeys(self._courses), **dict.fromkeys(self._rings)}:
+            yield self._record(id_, self.ends(id_))
+
+
+def keep_history(runtime: Runtime, daemon: DaemonSettings, workers: Workers) -> History:
+    """Return the history of a daemon, which hears everything from now on; to be closed before the drain stops."""
+
+    def spec(id_: ProcessId) -> ProcessSpec | None:
+        member = runtime.overseer.member(id_)
+        return member.spec if member is not None else None
+
+    path = path_of(daemon.statedir, daemon.identifier, daemon.pidfile) if daemon.statedir else ""
+    history = History(
+        loop=runtime.loop,
+        wall=time.time,
+        spec_of=spec,
+        ask=workers.run,
+        file=EndsFile(path, runtime.drain, runtime.mainlog.warn),
+        witness=OomWitness(),
+    )
+    runtime.bus.subscribe(history.hear)
+    return history
+
+
+class _Past:
+    """What the file has: ends by process, and lives nobody saw the end of."""
+
+    def __init__(self, records: list[Record], now: float, boot: str) -> None:
+        self._ends: dict[ProcessId, dict[float, End]] = {}
+        self._alive: dict[ProcessId, Alive] = {}
+        self._now = now
+        self.starts: list[float] = []
+        self._last_at = 0.0
+        self._rebooted = False
+        for record in records:
+            self._last_at = max(self._last_at, record.at)
+            if record.id is not None:
+                self._learn(record.id, record)
+            elif record.daemon == "started":
+                self._rebooted = record.boot != boot
+                if record.at not in self.starts:
+                    self.starts.insert(0, record.at)
+
+    def _learn(self, id_: ProcessId, record: Record) -> None:
+        if record.gone:
+            self._ends.pop(id_, None)
+            self._alive.pop(id_, None)
+            return
+        known = self._ends.setdefault(id_, {})
+        for end in reversed(record.ends):
+            known[end.at] = end
+        if record.alive is None:
+            self._alive.pop(id_, None)
+        else:
+            self._alive[id_] = record.alive
+
+    def take(self, id_: ProcessId) -> list[End]:
+        """Return the ends of a process, oldest first, with a life that was lost as the last of them."""
+        known = self._ends.pop(id_, {})
+        ends = [known[at] for at in sorted(known)]
+        alive = self._alive.pop(id_, None)
+        if alive is not None:
+            seen = max(self._last_at, alive.at)
+            ends.append(
+                End(
+                    at=min(seen, self._now),
+                    how="lost",
+                    pid=alive.pid,
+                    started_at=alive.at,
+                    boundary=self._now,
+                    rebooted=self._rebooted,
+                )
+            )
+        return ends
+
+    def forget(self) -> None:
+        """Drop what belongs to nobody any more."""
+        self._ends.clear()
+        self._alive.clear()

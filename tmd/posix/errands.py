@@ -1,0 +1,158 @@
+"""Errands: short-lived helper programs that are run from a thread other than the loop's.
+
+The loop reaps every child of this process, whoever started it. So the end of an errand may be learned by the loop or by
+the thread that waits for it, and whoever is first, its status arrives. Promises that an errand is over when its time
+is: what still runs then is killed, and its group with it.
+"""
+
+import errno
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+STEP_S = 0.02
+"""between two looks at whether it has ended"""
+MAX_OUTPUT = 4096
+"""bytes of its output that are kept"""
+KILL_GRACE_S = 1.0
+"""how long the end of one that was killed is waited for"""
+START_GRACE_S = 0.5
+"""how long one that is just being started may take to have a pid that can be killed"""
+
+_running: set[int] = set()
+_starting: list[object] = []
+"""a mark for each that has no pid yet"""
+_barred: list[bool] = []
+"""not empty: no errand may start"""
+_ends: dict[int, int] = {}
+"""pid -> status, as reaped by the loop; kept for as long as anybody waits"""
+
+
+class Ended(NamedTuple):
+    """How an errand went. `returncode`: as `subprocess` has it, None when it was killed for being too slow."""
+
+    returncode: int | None
+    output: bytes
+    """the beginning of what it wrote to stdout and stderr"""
+
+
+def run(argv: Sequence[str], text: bytes, timeout_s: float) -> Ended:
+    """Run a program with `text` as its stdin and wait for its end; raises OSError when it cannot be started.
+
+    `argv[0]` is the path. It has a process group of its own, and the environment of this process.
+    """
+    ours, theirs = os.pipe()
+    stdin = os.memfd_create("errand", os.MFD_CLOEXEC)
+    mark = object()
+    _starting.append(mark)
+    try:
+        if _barred:
+            raise OSError(errno.ECANCELED, "tmd goes down")
+        os.set_blocking(ours, False)
+        _write_all(stdin, text)
+        child = subprocess.Popen(argv, stdin=stdin, stdout=theirs, stderr=theirs, cwd="/", process_group=0)
+        _running.add(child.pid)
+        os.close(theirs)
+        theirs = -1
+        try:
+            return _wait(child, ours, time.monotonic() + timeout_s)
+        finally:
+            _running.discard(child.pid)
+    finally:
+        _starting.remove(mark)
+        if not _starting:
+            _ends.clear()
+        for fd in (ours, theirs, stdin):
+            if fd >= 0:
+                os.close(fd)
+
+
+def reaped(pid: int, returncode: int) -> bool:
+    """The loop has reaped a child that nobody else knows. Tell whether it is (or may be: it just started) an errand."""
+    if not _starting:
+        return False
+    _ends[pid] = returncode
+    return pid in _running or len(_running) < len(_starting)
+
+
+def admit() -> None:
+    """Let errands be run again."""
+    _barred.clear()
+
+
+def bar() -> None:
+    """Kill what is still out and refuse whatever comes: nobody will be there to do it when its time is over."""
+    _barred.append(True)
+    ends_at = time.monotonic() + START_GRACE_S
+    while True:
+        unborn = len(_running) < len(_starting)
+        for pid in list(_running):
+            if pid not in _ends:
+                _kill(pid)
+        if not unborn or time.monotonic() >= ends_at:
+            return
+        time.sleep(0.001)
+
+
+def _write_all(fd: int, text: bytes) -> None:
+    view = memoryview(text)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+
+
+def _wait(child: "subprocess.Popen[bytes]", out: int, ends_at: float) -> Ended:
+    output = bytearray()
+    talks, killed = True, False
+    while True:
+        if talks:
+            talks = _listen(out, output, STEP_S)
+        else:
+            time.sleep(STEP_S)
+        returncode = _ended(child)
+        if returncode is not None:
+            child.returncode = returncode  # or the library would wait for it, and may get another's end
+            if talks:
+                _listen(out, output, 0)
+            return Ended(None if killed else returncode, bytes(output))
+        if time.monotonic() < ends_at:
+            continue
+        if killed:
+            child.returncode = -signal.SIGKILL  # not even this ends it now; the loop reaps it some day
+            return Ended(None, bytes(output))
+        killed = True
+        ends_at = time.monotonic() + KILL_GRACE_S
+        _kill(child.pid)
+
+
+def _listen(out: int, output: bytearray, wait_s: float) -> bool:
+    """Take what it wrote, waiting a moment for it; returns whether there may be more."""
+    poll = select.poll()  # `select` knows no descriptors above 1023
+    poll.register(out, select.POLLIN)
+    if not poll.poll(wait_s * 1000):
+        return True
+    data = os.read(out, 65536)
+    output += data[: MAX_OUTPUT - len(output)]
+    return bool(data)
+
+
+def _ended(child: "subprocess.Popen[bytes]") -> int | None:
+    returncode = _ends.pop(child.pid, None)
+    if returncode is not None:
+        return returncode
+    try:
+        pid, status = os.waitpid(child.pid, os.WNOHANG)
+    except ChildProcessError:
+        return None  # the loop was first, and its word is on the way
+    return os.waitstatus_to_exitcode(status) if pid else None
+
+
+def _kill(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return  # it has ended meanwhile
