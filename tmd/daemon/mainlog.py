@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from tmd.wire.levels import Level
+from tmd.wire.visible import visible
 
 
 class MainLog:
@@ -21,9 +22,15 @@ class MainLog:
         self._cached = (-1, "")
 
     def log(self, level: Level, text: str) -> None:
-        """Write a line if its level is wanted. Line breaks inside `text` stay (a traceback is one record)."""
+        """Write a line if its level is wanted. Line breaks inside `text` stay (a traceback is one record).
+
+        Other control characters are spelled out, for names and reasons are written by others; but for what is copied at
+        level debug, which is the output of programs as it is.
+        """
         if level < self.level:
             return
+        if level >= Level.INFO:
+            text = visible(text)
         line = f"{self._stamp()} {level.name} {text}\n".encode(errors="backslashreplace")
         for outlet in self._outlets:
             outlet(level, line, text)
