@@ -6,7 +6,8 @@ Knows nothing about commands.
 """
 
 import binascii
-from typing import Any
+import socket
+from typing import Any, NamedTuple
 
 from tmctl.connection import Address, Body, Connection
 from tmctl.marshal import Argument, BadReply, decode_reply, encode_call
@@ -23,6 +24,14 @@ class HttpStatus(Exception):
         self.status = status
         self.reason = reason
         super().__init__(f"{url}: {status} {reason}")
+
+
+class Refused(NamedTuple):
+    """An answer in place of an upgrade; `text` is for people, empty when the server did not understand."""
+
+    status: int
+    reason: str
+    text: str
 
 
 class Client:
@@ -49,6 +58,30 @@ class Client:
     def stream(self, path: str) -> "Stream":
         """Open a stream such as `/logtail/web/stdout`, on a connection of its own."""
         return Stream(Connection(self.address), path, self._authorization())
+
+    def upgrade(self, path: str) -> "tuple[socket.socket, bytes] | Refused":
+        """Ask for a connection in the protocol of terminals; return it, with what came at once."""
+        from tmd.wire.frames import UPGRADE  # noqa: PLC0415  few ask for it
+
+        connection = Connection(self.address)
+        headers = {
+            "User-Agent": "tmctl",
+            "Connection": "Upgrade",
+            "Upgrade": UPGRADE,
+            "Content-Length": "0",
+            **self._authorization(),
+        }
+        try:
+            connection.send("POST", path, headers, b"", ANSWER_S)
+            head = connection.head()
+            if head.status == 101:
+                early = connection.buffered()
+                return connection.take_over(), early
+            known = head.headers.get("content-type", "").startswith("text/plain")
+            text = connection.body(head).decode(errors="replace") if known else ""
+            return Refused(head.status, head.reason, text)
+        finally:
+            connection.close()
 
     def _call(self, method: str, params: tuple[Argument, ...], read_s: float | None) -> Any:
         return decode_reply(self.post(encode_call(method, params), read_s))
@@ -99,6 +132,7 @@ class Stream:
         except BaseException:
             connection.close()
             raise
+        self.headers = head.headers
         self._body = Body(head.headers)
         self._first = self._body.feed(connection.buffered())
         connection.unhurried()

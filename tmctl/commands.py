@@ -6,7 +6,7 @@ Dispatch, `help`, completion and the reference page are derived from it; there i
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from tmctl import acting, alerts, configuring, exits, following, pools, showing, why
+from tmctl import acting, alerts, attaching, configuring, exits, following, pools, showing, watching, why
 from tmctl.session import Request, Session
 
 Completes = Literal["nothing", "commands", "groups", "processes", "signal then processes", "sinks"]
@@ -22,6 +22,8 @@ class Command(NamedTuple):
     """(how it is typed, what it then does)"""
     completes: Completes = "nothing"
     flags: tuple[Flag, ...] = ()
+    options: tuple[str, ...] = ()
+    """what else begins with a dash, for completion"""
     own: bool = False
     """not one of Supervisor's commands"""
     ends_shell: bool = False
@@ -119,6 +121,7 @@ COMMANDS: tuple[Command, ...] = (
         _J,
         own=True,
     ),
+    Command("attach", attaching.attach, attaching.FORMS, "processes", options=attaching.OPTIONS, own=True),
     Command("avail", showing.avail, (("avail", "show every configured process, active or not"),), flags=_J),
     Command(
         "clear",
@@ -149,6 +152,15 @@ COMMANDS: tuple[Command, ...] = (
         own=True,
     ),
     Command(
+        "logs",
+        watching.logs,
+        watching.LOGS_FORMS,
+        "processes",
+        ("--json", "--raw"),
+        watching.LOGS_OPTIONS,
+        own=True,
+    ),
+    Command(
         "maintail",
         following.maintail,
         (
@@ -157,6 +169,7 @@ COMMANDS: tuple[Command, ...] = (
             ("maintail -f", "follow it; Ctrl-C ends"),
         ),
         flags=("--json", "--raw"),
+        options=("-f",),
     ),
     Command("open", _open, (("open URL", "talk to another server: unix:///path/to/socket or http://host:port"),)),
     Command(
@@ -306,6 +319,16 @@ COMMANDS: tuple[Command, ...] = (
         ),
         "processes",
         ("--json", "--raw"),
+        ("-f",),
+    ),
+    Command(
+        "top",
+        watching.top,
+        watching.TOP_FORMS,
+        "processes",
+        _J,
+        watching.TOP_OPTIONS,
+        own=True,
     ),
     Command(
         "update",

@@ -94,8 +94,8 @@ def _candidates(
     command = BY_NAME.get(earlier[0])
     if command is None:
         return []
-    if word.startswith("-") and command.flags:
-        return [*command.flags, *(["-f"] if "tail" in command.name else [])]
+    if word.startswith("-") and (command.flags or command.options):
+        return [*command.flags, *command.options]
     named = [one for one in earlier[1:] if not one.startswith("-")]
     match command.completes:
         case "commands":

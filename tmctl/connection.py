@@ -175,6 +175,13 @@ class Connection:
         if self._socket is not None:
             self._socket.settimeout(None)
 
+    def take_over(self) -> socket.socket:
+        """Return the socket, the caller's from now on: it speaks another protocol. What is `buffered` belongs to it."""
+        taken, self._socket = self._socket, None
+        if taken is None:
+            raise Unreachable(self.address.url, 0, "not connected")
+        return taken
+
     def buffered(self) -> bytes:
         """Return what came in behind the head, and forget it."""
         data, self._buffer = self._buffer, b""

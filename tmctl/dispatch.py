@@ -15,9 +15,13 @@ from tmctl.session import Misused, Request, Session
 _SPELLINGS = {"--json": "--json", "--raw": "--raw", "--verbose": "--verbose", "-v": "--verbose"}
 
 
+_WHOLE = ("--config", "--grep", "--since", "--until")
+"""the words after these are taken as they are, blanks and all"""
+
+
 def split_line(line: str) -> list[str]:
-    """Return the words of a typed line; quotes count only where a path may need them, after `--config`."""
-    if "--config" not in line or not ("'" in line or '"' in line):
+    """Return the words of a typed line; quotes count only where they may be needed, as in a path after `--config`."""
+    if not any(option in line for option in _WHOLE) or not ("'" in line or '"' in line):
         return line.split()
     import shlex  # noqa: PLC0415  rare
 
@@ -33,10 +37,10 @@ def run_arguments(session: Session, arguments: Sequence[str], *, as_json: bool =
 
 
 def split_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the words of a command line: an argument may hold several, except the path after `--config`."""
+    """Return the words of a command line: an argument may hold several, except what follows `--config` and its like."""
     words: list[str] = []
     for argument in arguments:
-        whole = argument.startswith("--config=") or words[-1:] == ["--config"]
+        whole = argument.partition("=")[0] in _WHOLE or (bool(words) and words[-1] in _WHOLE)
         words += [argument] if whole else argument.split()
     return words
 

@@ -29,7 +29,7 @@ INTERRUPTED = 130
 
 MEANINGS: tuple[tuple[int, str], ...] = (
     (0, "done"),
-    (1, "the server refused, a name is unknown, or another error"),
+    (1, "the server refused, a name is unknown, or another error; `logs --grep`: no line matches"),
     (2, "wrong command line, broken configuration; `start` without a name or of an unknown group"),
     (3, "`status`, `summary`: something shown is at rest; others: the server lacks Supervisor's methods"),
     (4, "nobody listens at the server's address; `status`, `summary`: unknown name or no server"),

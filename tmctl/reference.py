@@ -11,6 +11,8 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
     ("tmctl status", "what runs"),
     ("tmctl restart web worker:*", "restart a program and a whole group"),
     ("tmctl tail -f web stderr", "follow a log"),
+    ("tmctl logs -f web worker", "follow the logs of several programs"),
+    ("tmctl top", "see what uses the processor and the memory"),
     ("tmctl reread && tmctl update", "see what changed in the configuration, then apply it"),
     ("tmctl signal HUP web", "have a program reload"),
     ("tmctl status --json", "the same for a program to read"),
@@ -174,6 +176,16 @@ DOCUMENTS: tuple[tuple[str, str], ...] = (
     ("add, remove", "`added` or `removed`: group names"),
     ("shutdown", "`shutdown`"),
     ("tail, maintail", "`text`"),
+    (
+        "logs",
+        "`lines`: `name`, `stream`, `at` (RFC 3339, null where the log does not tell), `text`; with `-f` one such"
+        " object a line",
+    ),
+    (
+        "top",
+        "`server`, `processes`: `name`, `group`, `process`, `state`, `pid`, `uptime_s`, `cpu_percent`, `cpu_ms`, "
+        "`rss_kib`, `threads`, `fds`, `processes`, `starts`, `restarts`, `last_end`; of a supervisord as for status",
+    ),
     ("all", "`errors`: the lines that would have been printed"),
 )
 

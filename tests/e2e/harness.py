@@ -116,8 +116,13 @@ serverurl=unix://{{dir}}/s
         return self.conf
 
     def write_native(self, programs: str, *, daemon: str = "") -> Path:
-        """Write a native YAML file; `programs` is what stands (indented) under `programs:`."""
+        """Write a native YAML file; `programs` is what stands (indented) under `programs:`.
+
+        There are no pages unless `daemon` says `http:`: many daemons at once would want the one port.
+        """
         self.conf = self.dir / "tm.yaml"
+        if "  http:" not in daemon:
+            daemon = f"  http: false\n{daemon}"
         text = f"""\
 taskmaster:
   logfile: "{{dir}}/d.log"

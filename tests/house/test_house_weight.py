@@ -22,6 +22,7 @@ pidfile = {home}/tmd.pid
 childlogdir = {home}
 statedir = {home}
 socket = {home}/s
+http = false
 
 [once]
 cmd = sh -c 'kill -TERM $PPID; sleep 5'

@@ -121,8 +121,10 @@ DAEMON = (
         "http",
         kinds.ADDRESS,
         None,
-        "TCP address to serve: a port (on this machine only), host:port, a mapping, or a list of these.",
+        "TCP address to serve, without a password for looking only: a port (on this machine only), host:port, a "
+        "mapping, a list of these, or false for none.",
         native_only=True,
+        shown="127.0.0.1:4242 where logfile is set, else none",
         nested=("host", "port", "username", "password"),
         example="127.0.0.1:9001",
     ),

@@ -169,6 +169,12 @@ PROGRAM = (
     ),
     *HOOK_OPTIONS,
     Option("redirect_stderr", kinds.BOOLEAN, False, "Whether standard error goes where standard output goes."),
+    Option(
+        "tty",
+        kinds.OWN_BOOLEAN,
+        False,
+        "Whether it runs on a terminal of its own, to which `tmctl attach` connects; all it writes is standard output.",
+    ),
     *_output("stdout", "standard output"),
     *_output("stderr", "standard error"),
     Option(

@@ -64,8 +64,11 @@ def read_program(
             "killasgroup",
             "exitcodes",
             "redirect_stderr",
+            "tty",
         )
     }
+    if common["tty"]:
+        _on_terminal(reader, kind, common)
     if common["killasgroup"] is None:
         common["killasgroup"] = common["stopasgroup"]
     count = reader.read("numprocs", names)
@@ -100,7 +103,7 @@ def read_program(
     for number in range(first, first + count):
         # under Supervisor the variables of one process can be used by those after it
         own_names = {**left_over, **names, "process_num": number, "numprocs": count}
-        own = _per_process(reader, own_names, common["redirect_stderr"], setup)
+        own = _per_process(reader, own_names, common, setup)
         if not setup.native:
             left_over |= {f"ENV_{name}": value for name, value in own["environment"].items()}
         if own["environment_file"]:
@@ -112,6 +115,15 @@ def read_program(
     if not setup.native:
         specs.sort(key=lambda spec: spec.name)
     return tuple(specs)
+
+
+def _on_terminal(reader: Reader, kind: ProcessKind, common: dict[str, Any]) -> None:
+    """Settle what a terminal of its own means: one stream for all output, and nothing else in the place of stdin."""
+    if kind == "eventlistener":
+        reader.fail("tty", "cannot be true for an event listener: standard input and output are how it answers")
+    elif kind == "fcgi-program":
+        reader.fail("tty", "cannot be true for a FastCGI program: its standard input is the socket")
+    common["redirect_stderr"] = kind != "eventlistener"
 
 
 def _user(reader: Reader, names: dict[str, str | int], for_all: ForAll, setup: Setup) -> dict[str, Any]:
@@ -160,7 +172,9 @@ def _name(reader: Reader, pattern: str, names: dict[str, str | int], setup: Setu
         return pattern
 
 
-def _per_process(reader: Reader, names: dict[str, str | int], redirect_stderr: bool, setup: Setup) -> dict[str, Any]:
+def _per_process(
+    reader: Reader, names: dict[str, str | int], common: dict[str, Any], setup: Setup
+) -> dict[str, Any]:
     """Return the options that may differ from process to process; `names` gets the program's own variables."""
     own: dict[str, Any] = {"environment": reader.read("environment", names, label="environment")}
     names.update({f"ENV_{variable}": value for variable, value in own["environment"].items()})
@@ -169,10 +183,11 @@ def _per_process(reader: Reader, names: dict[str, str | int], redirect_stderr: b
     own |= {hook: reader.read(hook, names) for hook in HOOKS}
     for stream in ("stdout", "stderr"):
         own |= _log(reader, stream, names, setup)
-    if redirect_stderr:
+    if common["redirect_stderr"]:
         if own["stderr_logfile"] not in (AUTO, None):
+            cause = "tty" if common["tty"] else "redirect_stderr"
             setup.findings.warn(
-                f"For [{reader.body.label}], redirect_stderr=true but stderr_logfile has also been set to a filename, "
+                f"For [{reader.body.label}], {cause}=true but stderr_logfile has also been set to a filename, "
                 "the filename has been ignored"
             )
         own["stderr_logfile"] = None

@@ -16,6 +16,9 @@ _INET = {option.name: option for option in INET_SERVER}
 _CTL = {option.name: option for option in CTL}
 
 
+DEFAULT_PORT = 4242
+
+
 def read_server(body: Mapping, setup: Setup) -> ServerSpec | None:
     """Return the server of a `[unix_http_server]` or `[inet_http_server]` section, or None after a problem."""
     if body.label.startswith("inet_http_server"):
@@ -107,7 +110,8 @@ def absolute(path: str, setup: Setup) -> str:
 def read_native_servers(daemon: Mapping, sections: Mapping, setup: Setup) -> tuple[ServerSpec, ...]:
     """Return the servers of `taskmaster.socket`, `taskmaster.http` and of server sections, in this order.
 
-    Where neither a socket nor a server section is named, there is the default socket.
+    Where neither a socket nor a server section is named, there is the default socket; where a log of the daemon is
+    named and nothing is said about TCP, there are pages for this machine at `DEFAULT_PORT`.
     """
     specs: list[ServerSpec | None] = []
     socket = daemon.entries.get("socket")
@@ -125,10 +129,16 @@ def read_native_servers(daemon: Mapping, sections: Mapping, setup: Setup) -> tup
         else:
             nodes = [("http", http.value)]
         specs += [_http(key, Entry(http.origin, node), daemon, setup) for key, node in nodes]
+    elif http is None and "logfile" in daemon.entries and not _names_tcp(sections):
+        specs.append(ServerSpec(section="http", family="inet", host="127.0.0.1", port=DEFAULT_PORT, fallback=True))
     for entry in sections.entries.values():
         assert isinstance(entry.value, Mapping)
         specs.append(read_server(entry.value, setup))
     return tuple(spec for spec in specs if spec is not None)
+
+
+def _names_tcp(sections: Mapping) -> bool:
+    return any(label.startswith("inet_http_server") for label in sections.entries)
 
 
 def _says_none(node: Node) -> bool:

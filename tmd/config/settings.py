@@ -185,6 +185,8 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     stopasgroup: bool = False
     killasgroup: bool = False
     redirect_stderr: bool = False
+    tty: bool = False
+    """it has a terminal of its own in place of three pipes; `redirect_stderr` is then true"""
     log_format: LogFormat = "raw"
     """of the lines in its logs; events, captures and syslog get what the program wrote"""
     prestart: str | None = None
@@ -254,6 +256,8 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     username: str | None = None
     password: str | None = None
     """clear text or `{SHA}` and 40 lower-case hex digits"""
+    fallback: bool = False
+    """nobody asked for it: the daemon goes on without it if the port is taken"""
 
 
 class DaemonSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -322,5 +326,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for server in self.servers:
             if server.family == "unix":
                 return f"unix://{server.file}"
-        inet = [server for server in self.servers if server.family == "inet"]
+        inet = [server for server in self.servers if server.family == "inet" and not server.fallback]
         return f"http://{inet[-1].host or 'localhost'}:{inet[-1].port}" if inet else None

@@ -26,6 +26,8 @@ class ExitStatus(msgspec.Struct, frozen=True):
     signal: int | None = None
     core: bool = False
     last_words: LastWords = LastWords()
+    cpu_s: float = 0.0
+    """processor time it used in its life, and its children that it waited for"""
 
     @property
     def number(self) -> int:

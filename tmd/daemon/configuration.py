@@ -12,6 +12,7 @@ from tmd.config.settings import DaemonSettings, Dialect, GroupSpec, ProcessSpec,
 from tmd.core import notices as n
 from tmd.daemon.additions import Additions
 from tmd.daemon.runtime import Runtime
+from tmd.tree.node import Origin
 from tmd.tree.problems import ConfigRefused
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
@@ -39,6 +40,11 @@ class Configuration:
     def warnings(self) -> tuple[str, ...]:
         """What was warned of when the file was last read; it is said again only when it is new."""
         return self._read_last.warnings
+
+    @property
+    def origins(self) -> Mapping[str, Origin]:
+        """Where the values of the file last read stand."""
+        return self._read_last.origins
 
     def reread(self, runtime: Runtime, path: str | None) -> Plan:
         """Read the file, or another one from now on; return what an update would do."""

@@ -13,6 +13,8 @@ from tmd.core.delivery import PoolView
 from tmd.daemon.alerts import Alerts
 from tmd.daemon.bus import emitted, events_only
 from tmd.daemon.configuration import Configuration
+from tmd.daemon.counters import Counters
+from tmd.daemon.gauges import Gauges
 from tmd.daemon.history import History
 from tmd.daemon.joining import Joining
 from tmd.daemon.operations import refused
@@ -20,9 +22,11 @@ from tmd.daemon.requests import Requests
 from tmd.daemon.runtime import Runtime
 from tmd.daemon.service import ServiceReports
 from tmd.daemon.surface import GroupView, Operation, ProcessView, Result
+from tmd.daemon.terminals import Terminal
 from tmd.daemon.workers import Workers
 from tmd.posix.logfiles import LogTarget
 from tmd.posix.succession import Succession
+from tmd.tree.node import Origin
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
@@ -44,6 +48,8 @@ class Daemon:
         service: ServiceReports,
         configuration: Configuration,
         history: History,
+        gauges: Gauges,
+        counters: Counters,
         workers: Workers,
         main_target: LogTarget | None,
         servers: Sequence[ServerSpec],
@@ -53,6 +59,8 @@ class Daemon:
         self._service = service
         self._configuration = configuration
         self._history = history
+        self._gauges = gauges
+        self._counters = counters
         self._requests = Requests(runtime)
         self._joining = Joining(runtime, configuration)
         self._workers = workers
@@ -89,6 +97,11 @@ class Daemon:
         return self._configuration.path
 
     @property
+    def origins(self) -> Mapping[str, Origin]:
+        """Where the values last read stand."""
+        return self._configuration.origins
+
+    @property
     def running(self) -> bool:
         """Whether the daemon is not on its way down."""
         return self._state is DaemonState.RUNNING
@@ -115,6 +128,10 @@ class Daemon:
             member.spec.id for group in self._runtime.overseer.groups.values() for member in group.members.values()
         )
         return [view for id_ in ids if (view := self._runtime.view(id_)) is not None]
+
+    def opened(self, servers: Sequence[ServerSpec]) -> None:
+        """Take note of which listeners are open, of those that were to be."""
+        self._servers = tuple(servers)
 
     def servers(self) -> Sequence[ServerSpec]:
         """Return the listeners that are open."""
@@ -168,6 +185,11 @@ class Daemon:
         if not taken:
             raise RpcFault(Fault.FAILED, f"cannot write to stdin of {id.namespec}: it does not read (nothing was sent)")
 
+    def terminal(self, id: ProcessId) -> Terminal | None:  # noqa: A002 - the surface's word
+        """Return the terminal of a process."""
+        life = self._runtime.lives.get(id)
+        return life.terminal if life is not None else None
+
     def remote_event(self, kind: str, data: str) -> None:
         """Publish `RemoteCommunicated`."""
         self._runtime.bus.offer(n.RemoteCommunicated(kind, data))
@@ -180,10 +202,24 @@ class Daemon:
         """Call back with name and payload of every event, but for TICKs."""
         return self._runtime.bus.subscribe(events_only(callback))
 
+    def on_notice(self, callback: Callable[[n.Notice], None]) -> Callable[[], None]:
+        """Call back with every notice as it is told."""
+        return self._runtime.bus.subscribe(lambda told: callback(told.notice))
+
     @property
     def history(self) -> History:
         """The last ends of each process."""
         return self._history
+
+    @property
+    def gauges(self) -> Gauges:
+        """What processes use."""
+        return self._gauges
+
+    @property
+    def counters(self) -> Counters:
+        """What happened."""
+        return self._counters
 
     def pools(self) -> list[PoolView]:
         """Return the pools of event listeners, by name."""

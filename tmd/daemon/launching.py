@@ -14,6 +14,9 @@ from tmd.posix import children
 from tmd.posix.privileges import find_user, group_ids
 from tmd.wire.faults import Fault
 
+TERMINAL = "xterm-256color"
+"""what a program's own terminal is, unless its settings say otherwise: those that people attach are much like it"""
+
 
 class Launching:
     """`environment`: the daemon's own, which every child begins with; that of the user `uid`."""
@@ -48,6 +51,10 @@ class Launching:
             environment["SUPERVISOR_SERVER_URL"] = url
         environment["SUPERVISOR_PROCESS_NAME"] = spec.name
         environment["SUPERVISOR_GROUP_NAME"] = spec.group
+        if spec.tty:  # the daemon's words are about another terminal, or none
+            environment["TERM"] = TERMINAL
+            for name in ("LINES", "COLUMNS"):
+                environment.pop(name, None)
         environment.update(spec.environment)
         return environment
 
@@ -73,8 +80,8 @@ class Start(NamedTuple):
     environment: Mapping[str, str]
     identity: tuple[int | None, int | None, tuple[int, ...] | None]
 
-    def now(self, *, stdin: int, stdout: int, stderr: int) -> int:
-        """Start it and return its pid; raises `SpawnRefused`."""
+    def now(self, *, stdin: int, stdout: int, stderr: int, terminal: bool = False) -> int:
+        """Start it and return its pid; raises `SpawnRefused`. `terminal`: the three are one that becomes its own."""
         uid, gid, groups = self.identity
         launch = children.Launch(
             argv=self.argv,
@@ -89,6 +96,7 @@ class Start(NamedTuple):
             stdout=stdout,
             stderr=stderr,
             restore_signals=self.spec.restore_signals,
+            terminal=terminal,
         )
         return children.spawn(self.spec.name, launch)
 

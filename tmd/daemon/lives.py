@@ -4,6 +4,7 @@ A process is *gone* when the kernel says so, and *told* once all its output up t
 `DRAIN_GRACE_S` at the latest: a hung disk must delay neither the news nor the restart.
 """
 
+import dataclasses
 import errno
 import os
 import signal
@@ -16,16 +17,19 @@ from msgspec.structs import replace
 
 from tmd.config.settings import ProcessSpec
 from tmd.core.inputs import LAST_WORDS_BYTES, ExitStatus, LastWords
-from tmd.daemon.launching import Launching
+from tmd.core.words import ending
+from tmd.daemon.launching import Launching, Start
 from tmd.daemon.logbook import CHANNELS
 from tmd.daemon.plumbing import Plumbing, is_heard
 from tmd.daemon.surface import Channel
-from tmd.posix import children, limits
+from tmd.daemon.terminals import Terminal
+from tmd.posix import children, limits, pty
 from tmd.posix.drain import Drain, Sinks
 from tmd.posix.loop import ChildEvent, Loop, Timer
 from tmd.posix.pipes import input_pipe, output_pipe
 from tmd.posix.stdin import StdinWriter
 from tmd.wire.faults import Fault
+from tmd.wire.frames import USUAL_SIZE
 from tmd.wire.names import ProcessId
 
 DRAIN_GRACE_S = 0.2
@@ -57,8 +61,12 @@ class Ears(Protocol):
 class Life:
     """One process that exists: its pid, what it was started from, its pipes."""
 
-    def __init__(self, spec: ProcessSpec, pid: int, stdin: StdinWriter, keys: tuple[ChannelKey, ...]) -> None:
+    def __init__(
+        self, spec: ProcessSpec, pid: int, stdin: StdinWriter, keys: tuple[ChannelKey, ...], terminal: Terminal | None
+    ) -> None:
         self.id, self.spec, self.pid, self.stdin, self.keys = spec.id, spec, pid, stdin, keys
+        self.terminal = terminal
+        """its own, in place of pipes"""
         self.listens = False
         """an event listener: what it says on its stdout is heard, not drained"""
 
@@ -115,6 +123,8 @@ class Lives:
     def spawn(self, spec: ProcessSpec, serverurl: str | None) -> int:
         """Start a process and return its pid; raises `SpawnRefused`. Nothing is left behind by a failure."""
         start = self.launching.prepare(spec, spec.command, serverurl)
+        if spec.tty:
+            return self._spawn_on_terminal(spec, start)
         outputs: dict[Channel, int] = {}
         with self._opening(spec) as (mine, theirs):
             child_in, parent_in = self._input(spec, mine, theirs)
@@ -125,6 +135,22 @@ class Lives:
         if self._nofile is not None:
             children.set_files_limit(pid, self._nofile)
         self._settle(spec, pid, parent_in, outputs)
+        return pid
+
+    def _spawn_on_terminal(self, spec: ProcessSpec, start: Start) -> int:
+        with self._opening(spec) as (mine, theirs):
+            ours, child = pty.open_terminal(USUAL_SIZE, spec.uid)
+            mine.append(ours)
+            theirs.append(child)
+            parent_in = pty.duplicate(ours)
+            mine.append(parent_in)
+            screen = pty.duplicate(ours)
+            mine.append(screen)
+            self._make_room(screen)
+            pid = start.now(stdin=child, stdout=child, stderr=child, terminal=True)
+        if self._nofile is not None:
+            children.set_files_limit(pid, self._nofile)
+        self._settle(spec, pid, parent_in, {"stdout": ours}, screen)
         return pid
 
     def start_beside(
@@ -191,7 +217,7 @@ class Lives:
         life.stdin.close()
         if self._ends_groups and life.spec.killasgroup:
             self._end_group(life.pid)
-        status = ExitStatus(event.code, event.signal, event.core)
+        status = ExitStatus(event.code, event.signal, event.core, cpu_s=event.cpu_s)
         if life.listens:
             self._hear_last_words(life)
         elif not life.keys:
@@ -218,7 +244,7 @@ class Lives:
     def _redirect(self, life: Life, spec: ProcessSpec) -> None:
         life.spec = spec
         for key in life.keys:
-            self._drain.retarget(key, self._plumbing.sinks(spec, key.channel, key.pid))
+            self._drain.retarget(key, self._sinks(spec, key.channel, key.pid, life.terminal))
 
     def copy_output(self, *, on: bool) -> None:
         """Begin or end to copy all output; of what had no pipe so far, from its next start."""
@@ -237,6 +263,8 @@ class Lives:
         """Let go of what is held for all children."""
         for life in self._by_pid.values():
             life.stdin.close()
+            if life.terminal is not None:
+                life.terminal.end("the daemon has ended")
         if self._null is not None:
             os.close(self._null)
             self._null = None
@@ -276,6 +304,8 @@ class Lives:
                 said = {key.channel: last[key][-LAST_WORDS_BYTES:] for key in life.keys if key in last}
                 words = LastWords(said.get("stdout", b""), said.get("stderr", b""))
                 self._ended(life.id, replace(status, last_words=words))
+                if life.terminal is not None:
+                    life.terminal.end(ending(status))
 
         deadline = self._loop.call_later(DRAIN_GRACE_S, partial(tell, {}))
         self._drain.finish_listening(life.keys, tell)
@@ -304,7 +334,20 @@ class Lives:
         outputs[channel] = ours
         return child
 
-    def _settle(self, spec: ProcessSpec, pid: int, parent_in: int | None, outputs: Mapping[Channel, int]) -> None:
+    def _sinks(self, spec: ProcessSpec, channel: Channel, pid: int, terminal: Terminal | None) -> Sinks:
+        sinks = self._plumbing.sinks(spec, channel, pid)
+        return sinks if terminal is None else dataclasses.replace(sinks, tap=terminal.tape.take)
+
+    def _settle(
+        self,
+        spec: ProcessSpec,
+        pid: int,
+        parent_in: int | None,
+        outputs: Mapping[Channel, int],
+        screen: int | None = None,
+    ) -> None:
+        stdin = StdinWriter(self._loop, parent_in)
+        terminal = None if screen is None else Terminal(self._loop, screen, stdin)
         self._generation += 1
         keys = []
         heard = None
@@ -314,9 +357,9 @@ class Lives:
                 continue
             key = ChannelKey(spec.id, channel, pid, self._generation)
             keys.append(key)
-            self._drain.open(key, fd, self._plumbing.sinks(spec, channel, pid))
+            self._drain.open(key, fd, self._sinks(spec, channel, pid, terminal))
             self._retire(key)
-        life = Life(spec, pid, StdinWriter(self._loop, parent_in), tuple(keys))
+        life = Life(spec, pid, stdin, tuple(keys), terminal)
         self._by_pid[pid] = life
         self._by_id[spec.id] = life
         if heard is not None:

@@ -9,6 +9,7 @@ Nothing of a first instance is touched before the lock says that we are alone.
 import errno
 import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +23,10 @@ from tmd.core.alerts import Reporter
 from tmd.core.events import text_of
 from tmd.daemon.alerts import Alerts
 from tmd.daemon.configuration import Configuration
+from tmd.daemon.counters import Counters
 from tmd.daemon.daemon import Daemon
 from tmd.daemon.footing import CannotStart, Footing
+from tmd.daemon.gauges import keep_gauges
 from tmd.daemon.history import keep_history
 from tmd.daemon.launching import Launching
 from tmd.daemon.lives import Lives
@@ -50,6 +53,8 @@ REPLIES_S = 1.0
 """how long the end waits for clients to take the replies that are under way"""
 ALERTS_S = 2.0
 """how long the end waits for alerts that are under way"""
+TURN_S = 0.001
+"""how long another thread may compute before the loop has its turn, which it gives away with each write to a socket"""
 STANDARD_OUTPUT = frozenset({"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 DRAIN_STOP_S = 2.0
 """how long the end waits for a slow disk to take the last lines"""
@@ -57,6 +62,10 @@ DRAIN_STOP_S = 2.0
 
 class Servers(Protocol):
     """The HTTP listeners, as opened by the floor above."""
+
+    @property
+    def open(self) -> Sequence[ServerSpec]:
+        """Those that are open: one that nobody asked for may be missing."""
 
     def drain(self, deadline_s: float, done: Callable[[], None]) -> None:
         """Stop listening, let replies in flight go out, then call `done`."""
@@ -105,6 +114,7 @@ def run(boot: Boot, loaded: Loaded) -> int:
     """
     signals.reset_inherited()
     signals.hold(HANDLED)
+    sys.setswitchinterval(TURN_S)
     held: PidFile | None = None
     good: tuple[Loaded, str] | None = None
     regret = ""
@@ -199,13 +209,14 @@ class _Instance:
         mainlog = MainLog(daemon.loglevel, self._outlets(drain, main_target, daemon), time.time)
         self._loop.on_error = lambda text: mainlog.error(f"a callback failed:\n{text}")
         logbook = Logbook(self._settings.dialect, daemon.childlogdir, daemon.identifier, mainlog.warn)
+        counters = Counters(lambda id_, pid: gauges.spent(id_, pid))  # noqa: PLW0108 - not there yet
         runtime = Runtime(
             settings=self._settings,
             loop=self._loop,
             drain=drain,
             mainlog=mainlog,
             logbook=logbook,
-            lives=lambda runtime: self._make_lives(runtime, drain, logbook, mainlog),
+            lives=lambda runtime: self._make_lives(runtime, drain, logbook, mainlog, counters),
             alerts=lambda runtime: self._make_alerts(runtime, drain, mainlog),
             wall=time.time,
             halted=lambda: halted(),  # noqa: PLW0108 - not there yet
@@ -218,12 +229,16 @@ class _Instance:
         workers = Workers(self._loop.post)
         configuration = Configuration(self._boot.path, self._loaded, self._boot.load)
         history = keep_history(runtime, self._settings.daemon, workers)
+        gauges = keep_gauges(runtime, workers)
+        runtime.bus.subscribe(counters.hear)
         service = self._reports(runtime)
         surface = Daemon(
             runtime=runtime,
             service=service,
             configuration=configuration,
             history=history,
+            gauges=gauges,
+            counters=counters,
             workers=workers,
             main_target=main_target,
             servers=self._settings.servers,
@@ -240,8 +255,9 @@ class _Instance:
             if not daemon.nocleanup:
                 logbook.sweep()
             servers = self._open_servers(surface)
+            surface.opened(servers.open)
             try:
-                self._announce(mainlog)
+                self._announce(surface, mainlog)
                 self._listen_to_signals(runtime, surface, drain)
                 self._populate(runtime)
                 self._boot.ready()
@@ -251,6 +267,7 @@ class _Instance:
                 servers.close()
         finally:
             service.close()
+            gauges.close()
             workers.close()
             runtime.close()
             history.close()
@@ -292,6 +309,7 @@ class _Instance:
             "loop_wakeups": int(self._loop.figures["wakeups"]),
             "loop_errors": int(self._loop.figures["errors"]),
             "loop_lag_max_s": self._loop.figures["lag_max_s"],
+            "loop_busy_s": self._loop.figures["busy_s"],
             "drain_wakeups": log.wakeups,
             "drain_errors": log.errors,
             "drain_channels": log.channels,
@@ -317,7 +335,9 @@ class _Instance:
                 f"Cannot open an HTTP server: socket.error reported errno.{name} ({why.errno}): {why}"
             ) from why
 
-    def _make_lives(self, runtime: Runtime, drain: Drain, logbook: Logbook, mainlog: MainLog) -> Lives:
+    def _make_lives(
+        self, runtime: Runtime, drain: Drain, logbook: Logbook, mainlog: MainLog, counters: Counters
+    ) -> Lives:
         def copy(id_: ProcessId, channel: Channel, data: bytes) -> None:
             mainlog.debug(f"'{id_.process}' {channel} output:\n{text_of(data)}")
 
@@ -328,7 +348,13 @@ class _Instance:
             loop=self._loop,
             drain=drain,
             launching=Launching(self._boot.environ, self._boot.uid),
-            plumbing=Plumbing(logbook, strip_ansi=self._settings.daemon.strip_ansi, copy=copy, wall=time.time),
+            plumbing=Plumbing(
+                logbook,
+                strip_ansi=self._settings.daemon.strip_ansi,
+                copy=copy,
+                tally=counters.tally,
+                wall=time.time,
+            ),
             ended=runtime.ended,
             ears=runtime.listeners,
             listening=runtime.sockets.take,
@@ -366,12 +392,16 @@ class _Instance:
             outlets.append(lambda _level, line, _text: drain.write(stdout, line))
         return outlets
 
-    def _announce(self, mainlog: MainLog) -> None:
-        for server in self._settings.servers:
+    def _announce(self, surface: DaemonSurface, mainlog: MainLog) -> None:
+        for server in surface.servers():
             mainlog.info("RPC interface 'supervisor' initialized")
-            quiet = self._settings.dialect is Dialect.NATIVE and server.family == "unix"  # guarded by its mode
-            if server.username is None and not quiet:
+            if server.username is not None:
+                continue
+            if self._settings.dialect is Dialect.SUPERVISOR:
                 mainlog.critical(f"Server '{server.section}' running without any HTTP authentication checking")
+            elif server.family == "inet":  # a unix socket is guarded by its mode
+                address = f"http://{server.host or '*'}:{server.port}/"
+                mainlog.info(f"{address} only shows, for it has no password (set username and password to act there)")
         if not self._boot.foreground and self._first:
             mainlog.info("daemonizing the supervisord process")
         mainlog.info(f"supervisord started with pid {os.getpid()}")

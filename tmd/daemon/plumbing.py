@@ -8,14 +8,14 @@ from tmd.core.capture import CaptureTransform
 from tmd.core.lines import LineFormat, Stamps
 from tmd.daemon.logbook import Logbook
 from tmd.daemon.surface import Channel
-from tmd.posix.drain import Sinks
+from tmd.posix.drain import Sinks, Tally
 from tmd.wire.names import ProcessId
 
 
 class Plumbing:
     """`copy(id, channel, data)` sees every chunk of output, on the drain's thread, while `copying` is on.
 
-    `wall` tells epoch seconds.
+    `tally(id, channel)`: what counts the output of a stream. `wall` tells epoch seconds.
     """
 
     def __init__(
@@ -24,12 +24,14 @@ class Plumbing:
         *,
         strip_ansi: bool,
         copy: Callable[[ProcessId, Channel, bytes], None],
+        tally: Callable[[ProcessId, Channel], Tally],
         wall: Callable[[], float],
     ) -> None:
         self.logbook = logbook
         self.copying = False
         self._strip_ansi = strip_ansi
         self._copy = copy
+        self._tally = tally
         self._stamps = Stamps(wall)
 
     def wanted(self, spec: ProcessSpec, channel: Channel) -> bool:
@@ -57,6 +59,7 @@ class Plumbing:
             transform=transform,
             copy=partial(self._copy, spec.id, channel) if self.copying else None,
             format=lines,
+            tally=self._tally(spec.id, channel),
         )
 
 

@@ -13,8 +13,13 @@ from tmd.config.plan import Plan
 from tmd.config.settings import GroupSpec, ProcessSpec, ServerSpec, Settings
 from tmd.core.delivery import PoolView
 from tmd.core.ends import End
+from tmd.core.gauge import Counts, Gauge
+from tmd.core.notices import Notice
+from tmd.core.traffic import Traffic
 from tmd.daemon.sinks import SinkView
+from tmd.daemon.terminals import Terminal
 from tmd.posix.succession import Succession
+from tmd.tree.node import Origin
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
@@ -139,6 +144,46 @@ class HistorySurface(Protocol):
         """Return when the process that exists now was started, 0 when there is none."""
 
 
+class GaugesSurface(Protocol):
+    """What processes use. It is sampled only while somebody looks."""
+
+    def watch(self) -> Callable[[], None]:
+        """Have samples taken every 2 seconds until the function that is returned is called; it may be called twice."""
+
+    def of(self, id_: ProcessId) -> Gauge | None:
+        """Return the last sample of a process; None when it does not run or none was taken since it was started."""
+
+    def own(self) -> Gauge | None:
+        """Return the last sample of the daemon itself, without its programs."""
+
+    def history(self, id_: ProcessId) -> tuple[Gauge, ...]:
+        """Return the last samples of a process, oldest first, at most 150; of earlier lives too."""
+
+    def fresh(self) -> Operation[None]:
+        """Have a sample taken unless the last one is younger than half a second; resolves once it is there."""
+
+    def on_sample(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call back after each sample; returns what ends that. This alone does not make any be taken."""
+
+
+class CountersSurface(Protocol):
+    """What happened since the daemon was started, as numbers that only grow."""
+
+    @property
+    def traffic(self) -> Traffic:
+        """What the floor above counts about its own work."""
+
+    def of(self, id_: ProcessId) -> Counts:
+        """Return the counts of a process; all 0 for one that was never heard of."""
+
+    @property
+    def log_losses(self) -> Mapping[str, int]:
+        """Bytes that could not be kept, by log; a log that lost nothing is not there."""
+
+    def log_bytes(self, id_: ProcessId, channel: Channel) -> int:
+        """Return how many bytes of output were taken from all lives of a process, wherever they went."""
+
+
 class DaemonSurface(Protocol):
     """The daemon as a handler sees it."""
 
@@ -161,6 +206,10 @@ class DaemonSurface(Protocol):
     @property
     def config_path(self) -> str:
         """The configuration file that the next reread reads."""
+
+    @property
+    def origins(self) -> Mapping[str, Origin]:
+        """Where the values that were last read stand: `program:web.command`, `programs.web.command`... -> place."""
 
     def groups(self) -> Sequence[GroupView]:
         """Return the active groups in (priority, name) order."""
@@ -193,6 +242,9 @@ class DaemonSurface(Protocol):
     def send_stdin(self, id: ProcessId, data: bytes) -> None:  # noqa: A002
         """Queue bytes for a stdin, never blocking: taken whole, or refused (NOT_RUNNING, NO_FILE, FAILED)."""
 
+    def terminal(self, id: ProcessId) -> Terminal | None:  # noqa: A002
+        """Return the terminal of a process that runs on one of its own."""
+
     def remote_event(self, kind: str, data: str) -> None:
         """Publish `RemoteCommunicated`."""
 
@@ -205,6 +257,9 @@ class DaemonSurface(Protocol):
     def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
         """Call back with (name, payload) of every event, but for TICKs, as it happens; returns what ends that."""
 
+    def on_notice(self, callback: Callable[[Notice], None]) -> Callable[[], None]:
+        """Call back with every notice as it is told, once what it tells of can be seen here; returns what ends that."""
+
     def pools(self) -> Sequence[PoolView]:
         """Return the pools of event listeners, by name."""
 
@@ -215,6 +270,14 @@ class DaemonSurface(Protocol):
     @property
     def history(self) -> HistorySurface:
         """The last ends of each process."""
+
+    @property
+    def gauges(self) -> GaugesSurface:
+        """What processes use."""
+
+    @property
+    def counters(self) -> CountersSurface:
+        """What happened."""
 
     def clear_logs(self, ids: Sequence[ProcessId]) -> Operation[list[Result]]:
         """Empty the logs of processes, running or not."""

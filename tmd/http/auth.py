@@ -9,11 +9,16 @@ name is. Programs (xmlrpc.client, curl, exporters) send no Origin and are not co
 import binascii
 from collections.abc import Callable
 
-from tmd.config.settings import ServerSpec
+from tmd.config.settings import Dialect, ServerSpec
 from tmd.http.protocol import Head
 from tmd.http.replies import Reply, error
 
 _SHA = "{SHA}"
+
+
+def only_shows(spec: ServerSpec, dialect: Dialect) -> bool:
+    """Tell whether a listener lets nobody change anything: in the native dialect, TCP without a password."""
+    return dialect is Dialect.NATIVE and spec.family == "inet" and spec.username is None
 
 
 class Gate:
@@ -33,6 +38,14 @@ class Gate:
         if self._check is not None and not self._authorized(head, self._check):
             return error(401, headers=(("WWW-Authenticate", 'Basic realm="default"'),), close=True)
         return None
+
+    @staticmethod
+    def foreign_form(head: Head) -> bool:
+        """Tell whether a form came from a page of somebody else's, over whatever listener; programs are nobody's."""
+        origin = head.headers.get("origin")
+        if origin is not None and _authority(origin.partition("://")[2]) != _authority(head.headers.get("host") or ""):
+            return True
+        return head.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
 
     def _foreign(self, head: Head) -> str:
         host = head.headers.get("host")

@@ -135,7 +135,9 @@ class Connection:
             return
         if not data:
             self._on_end_of_input()
-        elif not (self._lingering or self._closing or self._stream):
+        elif self._stream is not None:
+            self._stream.received(data)
+        elif not (self._lingering or self._closing):
             self._reader.feed(data)
             self._advance()
 
@@ -158,13 +160,13 @@ class Connection:
             return
         self._advancing = True
         try:
-            while not self._closed and self._exchange is None and not self._closing and self._take_next():
+            while not (self._closed or self._exchange or self._stream or self._closing) and self._take_next():
                 pass
         finally:
             self._advancing = False
         if self._closed:
             return
-        held_back = self._exchange or self._closing or self._unsent_bytes >= UNSENT_BYTES
+        held_back = self._exchange or self._stream or self._closing or self._unsent_bytes >= UNSENT_BYTES
         self._set_read_timer("idle" if held_back else self._reader.within)
         if self._no_more_input and not self.busy and not self._closing:
             self._end()
@@ -238,6 +240,22 @@ class Connection:
             self._owner.head_writer.write(200, headers, content_type=content_type, length=None, connection=connection)
         )
         return stream
+
+    def begin_tunnel(self, exchange: HttpExchange, protocol: str) -> HttpStream:
+        """Give the connection over to another protocol."""
+        gone = exchange is not self._exchange
+        stream = HttpStream(self, chunked=False, early=b"" if gone else self._reader.hand_over())
+        if gone:
+            self._loop.call_soon(stream.gone)
+            return stream
+        self._exchange, self._stream = None, stream
+        upgrade = (("Upgrade", protocol),)
+        self._send(self._owner.head_writer.write(101, upgrade, content_type="", length=None, connection="Upgrade"))
+        return stream
+
+    def listen_again(self) -> None:
+        """Look whether the stream is still deaf."""
+        self._watch()
 
     def write_stream(self, stream: HttpStream, data: bytes) -> None:
         """Send bytes of a stream, framed already."""
@@ -380,7 +398,7 @@ class Connection:
         if self._closed:
             return
         full = self._exchange is not None and self._reader.waiting > AHEAD_BYTES
-        full = full or (self._unsent_bytes >= UNSENT_BYTES and self._stream is None)
+        full = full or (self._unsent_bytes >= UNSENT_BYTES if self._stream is None else self._stream.deaf)
         interest = (not self._no_more_input and not full, bool(self._unsent))
         if interest != self._interest:
             self._interest = interest

@@ -111,6 +111,7 @@ def _write(value: Any, add: Callable[[str], None]) -> None:
 
 
 _PLACES = {"int": "<int>%d</int>", "boolean": "<boolean>%d</boolean>", "string": "<string>%s</string>"}
+_PLACES["double"] = "<double>%r</double>"
 
 
 def struct_template(fields: Sequence[Field]) -> str:

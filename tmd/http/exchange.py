@@ -26,6 +26,12 @@ class Line(Protocol):
     ) -> "HttpStream":
         """Begin the reply to a request as a stream."""
 
+    def begin_tunnel(self, exchange: "HttpExchange", protocol: str) -> "HttpStream":
+        """Give the connection over to another protocol."""
+
+    def listen_again(self) -> None:
+        """Look whether the stream is still deaf."""
+
     def write_stream(self, stream: "HttpStream", data: bytes) -> None:
         """Send bytes of a stream."""
 
@@ -54,15 +60,41 @@ class HttpExchange:
         """Begin an answer without an end."""
         return self._connection.begin_stream(self, content_type, headers)
 
+    def tunnel(self, protocol: str) -> "HttpStream":
+        """Answer that the connection goes on in another protocol, and hand it over."""
+        return self._connection.begin_tunnel(self, protocol)
+
 
 class HttpStream:
     """A reply without an end. HTTP/1.1 gets it in chunks, HTTP/1.0 until the connection closes."""
 
-    def __init__(self, connection: Line, *, chunked: bool) -> None:
+    def __init__(self, connection: Line, *, chunked: bool, early: bytes = b"") -> None:
         self._connection = connection
         self._chunked = chunked
         self.on_room: Callable[[], None] | None = None
         self.on_gone: Callable[[], None] | None = None
+        self._on_data: Callable[[bytes], None] | None = None
+        self._early = early
+        """came before somebody listened"""
+        self._deaf = False
+
+    def listen(self, on_data: Callable[[bytes], None]) -> None:
+        """Have what the client sends passed on, from now on and what has come already."""
+        self._on_data = on_data
+        early, self._early = self._early, b""
+        if early:
+            on_data(early)
+
+    @property
+    def deaf(self) -> bool:
+        """Whether nothing is read from the client: whoever takes it has enough for the moment."""
+        return self._deaf
+
+    @deaf.setter
+    def deaf(self, deaf: bool) -> None:
+        if deaf != self._deaf:
+            self._deaf = deaf
+            self._connection.listen_again()
 
     @property
     def backlog(self) -> int:
@@ -89,6 +121,11 @@ class HttpStream:
     def drop(self) -> None:
         """Cut the connection."""
         self._connection.close()
+
+    def received(self, data: bytes) -> None:
+        """The client has sent something."""
+        if self._on_data is not None:
+            self._on_data(data)
 
     def has_room(self) -> None:
         """Everything has gone out."""

@@ -35,14 +35,14 @@ ATTEMPTS = 5
 class FollowedFile:
     """Follows `path`, which must be a regular file now; raises OSError otherwise."""
 
-    def __init__(self, path: str, succession: Succession | None = None) -> None:
+    def __init__(self, path: str, succession: Succession | None = None, first_bytes: int = FIRST_BYTES) -> None:
         self.path = path
         self._succession = succession
         self._fd, size = open_log(path)
         status = os.fstat(self._fd)
         self._inode = (status.st_dev, status.st_ino)
         self.modified = status.st_mtime
-        self._position = max(0, size - FIRST_BYTES)
+        self._position = max(0, size - first_bytes)
         self._moved = False
         self.restless = False
         """the name meant another file at the last look: it is worth looking again soon"""
@@ -61,9 +61,46 @@ class FollowedFile:
         return self._fd < 0
 
     @property
+    def position(self) -> int:
+        """How many bytes of the present file are before what is read next."""
+        return self._position
+
+    @property
     def unread(self) -> int:
         """Bytes of the present file that have not been read."""
         return max(0, os.fstat(self._fd).st_size - self._position)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The number of the present file (its inode) and the position in it: where `resume` can go on."""
+        return self._inode[1], self._position
+
+    def resume(self, place: tuple[int, int]) -> bool:
+        """Go back to a place that was left, in this file or one that was rotated since; False when it is gone."""
+        number, position = place
+        if number == self._inode[1] and position <= os.fstat(self._fd).st_size:
+            self._position = position
+            return True
+        for generation, status in self._generations():
+            if status.st_ino != number or not 0 <= position <= status.st_size:
+                continue
+            try:
+                fd, _ = open_log(self._named(generation))
+            except OSError:
+                return False
+            found = os.fstat(fd)
+            if found.st_ino == number:
+                self._change_to(fd, (found.st_dev, found.st_ino), position)
+                return True
+            os.close(fd)
+        return False
+
+    def skip(self, keep_bytes: int) -> int:
+        """Go on with the last bytes of the present file; return how many are left out."""
+        position = os.fstat(self._fd).st_size - keep_bytes
+        skipped = max(0, position - self._position)
+        self._position += skipped
+        return skipped
 
     @property
     def orphaned(self) -> bool:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from tmd.config.settings import ServerSpec
 from tmd.daemon.surface import DaemonSurface
 from tmd.http.server import HttpServer
-from tmd.http.site import make_rpc
+from tmd.http.site import Services
 from tmd.posix.loop import Loop
-from tmd.posix.sockets import identify, listen_inet, listen_unix, unlink_if_ours
+from tmd.posix.sockets import SocketInUse, identify, listen_inet, listen_unix, unlink_if_ours
+from tmd.wire.levels import Level
 
 if TYPE_CHECKING:
     from tmd.http.extensions import Extensions
@@ -26,17 +27,24 @@ class Listeners:
         self._servers: list[HttpServer] = []
         self._paths: dict[str, tuple[int, int] | None] = {}
         self._extensions: Extensions | None = None
-        rpc = make_rpc(daemon)
+        self._services = Services(daemon)
+        self.open: tuple[ServerSpec, ...] = ()
+        """those that were opened; one that nobody asked for may be missing"""
         sockets: list[socket.socket] = []
+        opened: list[ServerSpec] = []
         try:
             for spec in specs:
-                sockets.append(self._listen(spec))
+                sock = self._try_to_listen(spec, daemon) if spec.fallback else self._listen(spec)
+                if sock is not None:
+                    sockets.append(sock)
+                    opened.append(spec)
+            self.open = tuple(opened)
             if specs and daemon.settings.rpcinterfaces:
                 from tmd.http.extensions import load_extensions  # noqa: PLC0415 - most daemons have none
 
-                self._extensions = load_extensions(daemon, rpc)
-            for spec in specs:
-                self._servers.append(HttpServer(loop, sockets.pop(0), spec, daemon, rpc))
+                self._extensions = load_extensions(daemon, self._services.rpc)
+            for spec in opened:
+                self._servers.append(HttpServer(loop, sockets.pop(0), spec, daemon, self._services))
         except BaseException:
             for left in sockets:
                 left.close()
@@ -67,11 +75,19 @@ class Listeners:
             self._extensions.close()
         for server in self._servers:
             server.close()
+        self._services.close()
         self._servers.clear()
         for path, identity in self._paths.items():
             if identity is not None:
                 unlink_if_ours(path, identity)
         self._paths.clear()
+
+    def _try_to_listen(self, spec: ServerSpec, daemon: DaemonSurface) -> socket.socket | None:
+        try:
+            return self._listen(spec)
+        except (SocketInUse, OSError) as why:
+            daemon.log(Level.WARN, f"no pages: {why} (set 'http' to an address of your own, or to false)")
+            return None
 
     def _listen(self, spec: ServerSpec) -> socket.socket:
         if spec.family == "inet":

@@ -95,6 +95,13 @@ class Reader:
         """How many bytes have been fed and not yet been used."""
         return len(self._buffer)
 
+    def hand_over(self) -> bytes:
+        """Return what has been fed and not been used: the connection goes on in another protocol."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        self._line_end, self._scanned = -1, 0
+        return rest
+
     @property
     def within(self) -> str:
         """Where the client is: "idle" between requests, "head" or "body"."""

@@ -11,15 +11,21 @@ from tmd.http.protocol import Head
 
 REASONS: dict[int, str] = {
     100: "Continue",
+    101: "Switching Protocols",
     200: "OK",
+    302: "Found",
+    303: "See Other",
+    304: "Not Modified",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    409: "Conflict",
     411: "Length Required",
     413: "Request Entity Too Large",
     414: "Request-URI Too Large",
+    426: "Upgrade Required",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
@@ -66,6 +72,16 @@ class Stream(Protocol):
         """Cut the connection."""
 
 
+class Tunnel(Stream, Protocol):
+    """A connection in another protocol than HTTP."""
+
+    deaf: bool
+    """nothing is read from the client: whoever takes it has enough for the moment"""
+
+    def listen(self, on_data: Callable[[bytes], None]) -> None:
+        """Have what the client sends passed on, from now on and what has come already."""
+
+
 class Exchange(Protocol):
     """One request, waiting for its answer."""
 
@@ -82,6 +98,9 @@ class Exchange(Protocol):
 
     def stream(self, content_type: str, headers: tuple[tuple[str, str], ...]) -> Stream:
         """Begin an answer without an end."""
+
+    def tunnel(self, protocol: str) -> "Tunnel":
+        """Answer that the connection goes on in another protocol, and hand it over."""
 
 
 def error(status: int, reason: str = "", *, headers: tuple[tuple[str, str], ...] = (), close: bool = False) -> Reply:
@@ -103,10 +122,16 @@ def http_date(epoch_s: float) -> str:
 
 
 class HeadWriter:
-    """Writes the heads of replies; remembers the line with the date for as long as it is true."""
+    """Writes the heads of replies; remembers the line with the date for as long as it is true.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    `written` is called with the status of each.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.time, written: Callable[[int], object] = lambda status: None
+    ) -> None:
         self._clock = clock
+        self._written = written
         self._second = -1
         self._common = ""
 
@@ -119,12 +144,18 @@ class HeadWriter:
         length: int | None,
         connection: str,
     ) -> bytes:
-        """Return status line and headers, with the empty line that ends them. `connection` may be empty."""
+        """Return status line and headers, with the empty line that ends them.
+
+        `connection` may be empty, and so may `content_type` where no body follows.
+        """
+        self._written(status)
         now = int(self._clock())
         if now != self._second:
             self._second = now
             self._common = f"Server: tmd\r\nDate: {http_date(now)}\r\nX-Content-Type-Options: nosniff\r\n"
-        text = f"HTTP/1.1 {status} {REASONS[status]}\r\n{self._common}Content-Type: {content_type}\r\n"
+        text = f"HTTP/1.1 {status} {REASONS[status]}\r\n{self._common}"
+        if content_type:
+            text += f"Content-Type: {content_type}\r\n"
         if length is not None:
             text += f"Content-Length: {length}\r\n"
         if connection:

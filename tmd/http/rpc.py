@@ -7,8 +7,11 @@ its own business. What the handlers do is not known here.
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from time import monotonic
 from typing import Any, NamedTuple, NoReturn
 
+from tmd.core.traffic import OTHER
 from tmd.daemon.surface import DaemonSurface, Operation
 from tmd.http.decode import BadRequest, decode_call
 from tmd.http.encode import encode_fault, encode_response
@@ -116,6 +119,13 @@ class Rpc:
         self._daemon = daemon
         self._handlers = handlers
         self._foreign: dict[str, Foreign] = {}
+        self._shows_only = False
+
+    def showing(self, handlers: Mapping[str, Handler]) -> "Rpc":
+        """Return the same methods for listeners that only show: what may change something is refused there, FAILED."""
+        twin = Rpc(self._daemon, handlers)
+        twin._foreign, twin._shows_only = self._foreign, True
+        return twin
 
     def add(self, methods: Mapping[str, Foreign]) -> None:
         """Add methods by their full names; they go before those of the table."""
@@ -136,6 +146,7 @@ class Rpc:
         """Return the value of a call or a `Pending`; raises `RpcFault`, and an extension's method anything."""
         foreign = self._foreign.get(name)
         if foreign is not None:
+            self._refuse_control(name)
             return foreign.call(params)
         method = METHODS.get(name)
         handler = self._handlers.get(name)
@@ -143,9 +154,16 @@ class Rpc:
             raise RpcFault(Fault.UNKNOWN_METHOD)
         if not method.required <= len(params) <= len(method.params):
             raise RpcFault(Fault.INCORRECT_PARAMETERS)
+        if method.access == "control" and name != "system.multicall":  # whose calls come here one by one
+            self._refuse_control(name)
         if self._daemon.state < DaemonState.RUNNING and not _allowed_while_stopping(method):
             raise RpcFault(Fault.SHUTDOWN_STATE)
         return handler(*bind(method, params))
+
+    def _refuse_control(self, name: str) -> None:
+        if self._shows_only:
+            reason = "this listener has no password, so it only shows (set username and password for it)"
+            raise RpcFault(Fault.FAILED, f"cannot call {shorten(name)}: {reason}")
 
     def answer(self, exchange: Exchange) -> None:
         """Answer a POST to the RPC path."""
@@ -156,22 +174,28 @@ class Rpc:
             exchange.reply(error(400, f"not an XML-RPC request: {why}"))
             return
         self._daemon.log_trace(f"XML-RPC method called: {shorten(call.method)}()")
-        self._settle(exchange, call.method, lambda: self.call(call.method, call.params))
+        began = monotonic()
+        reply = partial(self._reply, exchange, call.method, began)
+        self._settle(reply, call.method, lambda: self.call(call.method, call.params))
 
-    def _settle(self, exchange: Exchange, method: str, produce: Callable[[], Any]) -> None:
+    def _reply(self, exchange: Exchange, method: str, began: float, reply: Reply) -> None:
+        self._daemon.counters.traffic.called(method if method in METHODS else OTHER, monotonic() - began)
+        exchange.reply(reply)
+
+    def _settle(self, reply: Callable[[Reply], None], method: str, produce: Callable[[], Any]) -> None:
         """Reply with what `produce` returns or raises, once it is there."""
         try:
             answer = self._answer_to(method, produce)
         except NilForText:
-            exchange.reply(error(500, "nil where a text belongs"))
+            reply(error(500, "nil where a text belongs"))
         except BaseException:  # noqa: BLE001 - the border of a request: whatever a handler raises ends here, an exit too
             self._daemon.log_error(f"XML-RPC method {shorten(method)}() failed: {traceback.format_exc()}")
-            exchange.reply(error(500))
+            reply(error(500))
         else:
             if isinstance(answer, Pending):
-                answer.operation.then(lambda _: self._settle(exchange, method, answer.outcome))
+                answer.operation.then(lambda _: self._settle(reply, method, answer.outcome))
             else:
-                exchange.reply(Reply(200, answer, "text/xml"))
+                reply(Reply(200, answer, "text/xml"))
 
     def _answer_to(self, method: str, produce: Callable[[], Any]) -> bytes | Pending:
         """Return the body of the reply, or what has to be waited for; raises what is not a fault."""

@@ -18,8 +18,7 @@ from tmd.http.connection import Connection
 from tmd.http.exchange import HttpExchange
 from tmd.http.protocol import Head
 from tmd.http.replies import HeadWriter, Reply
-from tmd.http.rpc import Rpc
-from tmd.http.site import Site
+from tmd.http.site import Services, Site
 from tmd.posix.loop import Loop, Timer
 
 MAX_TCP = 512
@@ -40,16 +39,16 @@ class HttpServer:
     """Serves one listening socket, which it owns from now on; what is at the socket's path is not its business."""
 
     def __init__(
-        self, loop: Loop, listening_socket: socket.socket, spec: ServerSpec, daemon: DaemonSurface, rpc: Rpc
+        self, loop: Loop, listening_socket: socket.socket, spec: ServerSpec, daemon: DaemonSurface, services: Services
     ) -> None:
         self.spec = spec
-        self.head_writer = HeadWriter()
+        self.head_writer = HeadWriter(written=daemon.counters.traffic.replied)
         self._loop = loop
         self._listener = listening_socket
         self._listener.setblocking(False)
         self._fd = listening_socket.fileno()
         self._cap = MAX_UNIX if spec.family == "unix" else MAX_TCP
-        self._site = Site(spec, daemon, socket.gethostname(), rpc)
+        self._site = Site(spec, daemon, socket.gethostname(), services)
         # When they were last used, in that order: a dict keeps it, and moving to the end is delete and insert.
         self._connections: dict[Connection, float] = {}
         self._reserve = self._open_reserve()
@@ -57,6 +56,7 @@ class HttpServer:
         self._drained: Callable[[], None] | None = None
         self._drain_timer: Timer | None = None
         self.figures = {"accepted": 0, "evicted": 0, "refused": 0, "short_of_descriptors": 0}
+        daemon.counters.traffic.connections[_url(spec)] = lambda: {"open": len(self), **self.figures}
         self._listen()
 
     def __len__(self) -> int:
@@ -73,7 +73,7 @@ class HttpServer:
         self._stop_listening()
         self._drained = done
         self._drain_timer = self._loop.call_later(deadline_s, self._cut)
-        self._site.followers.end()
+        self._site.end()
         for connection in list(self._connections):
             connection.finish()
         self._check_drained()
@@ -223,3 +223,7 @@ class HttpServer:
         if self._reserve >= 0:
             os.close(self._reserve)
             self._reserve = -1
+
+
+def _url(spec: ServerSpec) -> str:
+    return f"unix://{spec.file}" if spec.family == "unix" else f"http://{spec.host or '*'}:{spec.port}"

@@ -1,10 +1,14 @@
 """What one listener serves: who is let in, and which part answers which path."""
 
 import traceback
+from typing import TYPE_CHECKING
 
 from tmd.config.settings import ServerSpec
 from tmd.daemon.surface import DaemonSurface
-from tmd.http.auth import Gate
+from tmd.http.attach import Attachments
+from tmd.http.auth import Gate, only_shows
+from tmd.http.metrics import PATH as METRICS_PATH
+from tmd.http.metrics import Metrics
 from tmd.http.protocol import Head
 from tmd.http.replies import Exchange, Reply, error
 from tmd.http.rpc import Handler, Rpc
@@ -12,7 +16,12 @@ from tmd.http.streams import Followers
 from tmd.http.supervisor_api import supervisor_handlers
 from tmd.http.system_api import system_handlers
 from tmd.http.taskmaster_api import taskmaster_handlers
-from tmd.http.web import Pages
+
+if TYPE_CHECKING:
+    from tmd.http.web import Common, Web
+
+MAX_STREAMS = {"inet": 256, "unix": 128}
+"""streams that pages and downloads may hold open: fewer than connections, so that there is always room to ask"""
 
 
 def make_rpc(daemon: DaemonSurface) -> Rpc:
@@ -23,15 +32,50 @@ def make_rpc(daemon: DaemonSurface) -> Rpc:
     return rpc
 
 
+def make_showing(daemon: DaemonSurface, rpc: Rpc) -> Rpc:
+    """Return the same methods, those of extensions among them, for listeners that only show."""
+    handlers: dict[str, Handler] = {**supervisor_handlers(daemon), **taskmaster_handlers(daemon)}
+    showing = rpc.showing(handlers)
+    handlers.update(system_handlers(daemon, showing))
+    return showing
+
+
+class Services:
+    """What all listeners of a daemon share: the methods, and what pages need as soon as somebody opens one."""
+
+    def __init__(self, daemon: DaemonSurface) -> None:
+        self._daemon = daemon
+        self.rpc = make_rpc(daemon)
+        self._common: Common | None = None
+
+    def common(self) -> "Common":
+        """Return what all pages share."""
+        if self._common is None:
+            from tmd.http.web import Common  # noqa: PLC0415 - most daemons are never looked at with a browser
+
+            self._common = Common(self._daemon)
+        return self._common
+
+    def close(self) -> None:
+        """Let go of everything; idempotent."""
+        if self._common is not None:
+            self._common.close()
+
+
 class Site:
     """Gate and routes of one listener; the methods are the same for all of them."""
 
-    def __init__(self, spec: ServerSpec, daemon: DaemonSurface, hostname: str, rpc: Rpc) -> None:
+    def __init__(self, spec: ServerSpec, daemon: DaemonSurface, hostname: str, services: Services) -> None:
         self._daemon = daemon
         self._gate = Gate(spec, hostname)
-        self._rpc = rpc
-        self._pages = Pages(daemon)
+        self._services = services
+        self._shows_only = only_shows(spec, daemon.settings.dialect)
+        self._rpc = make_showing(daemon, services.rpc) if self._shows_only else services.rpc
+        self._max_streams = MAX_STREAMS[spec.family]
+        self._web: Web | None = None
+        self._metrics = Metrics(daemon)
         self.followers = Followers(daemon)
+        self.attachments = Attachments(daemon, shows_only=self._shows_only)
 
     def refusal(self, head: Head) -> Reply | None:
         """Return the reply to a request that is not let in, before its body is taken in."""
@@ -51,10 +95,31 @@ class Site:
                 self._rpc.answer(exchange)
             elif path.startswith("/logtail"):
                 self.followers.answer_process(exchange)
+            elif path.startswith("/attach/"):
+                self.attachments.answer(exchange)
             elif path.startswith("/mainlogtail"):
                 self.followers.answer_main(exchange)
+            elif path == METRICS_PATH:
+                self._metrics.answer(exchange)
+            elif path == "/ok.html" and exchange.head.method in ("GET", "HEAD", "POST"):
+                exchange.reply(Reply(200, b"OK", "text/plain"))
             else:
-                self._pages.answer(exchange)
+                self._pages().answer(exchange)
         except BaseException:  # noqa: BLE001 - the border of a request
             self._daemon.log_error(f"cannot answer an HTTP request: {traceback.format_exc()}")
             exchange.reply(error(500))
+
+    def _pages(self) -> "Web":
+        if self._web is None:
+            from tmd.http.web import Web  # noqa: PLC0415 - most daemons are never looked at with a browser
+
+            common = self._services.common()
+            self._web = Web(self._daemon, common, controls=not self._shows_only, limit=self._max_streams)
+        return self._web
+
+    def end(self) -> None:
+        """End all streams in order, with what there is to send."""
+        self.followers.end()
+        self.attachments.end()
+        if self._web is not None:
+            self._web.streams.end()

@@ -1,8 +1,11 @@
 """Logs as endless replies: `/logtail/<name>[/stdout or /stderr]` and `/mainlogtail`.
 
-First the last 1024 bytes, then what comes, as it is. The files are looked at every `EVERY_S` seconds for as long as
-somebody follows (more often while they are rotated), and not at all otherwise. A follower is sent only as much as its
-connection takes; the rest waits in the file. One that takes nothing for a while and is far behind is dropped.
+First the last 1024 bytes, then what comes, as it is. `?last=BYTES` asks for another beginning; then the headers
+`Taskmaster-Log-Bytes` and `Taskmaster-Log-Size` tell how long it is, and the file it is the end of.
+
+The files are looked at every `EVERY_S` seconds for as long as somebody follows (more often while they are rotated), and
+not at all otherwise. A follower is sent only as much as its connection takes; the rest waits in the file. One that
+takes nothing for a while and is far behind is dropped.
 """
 
 import os
@@ -10,7 +13,7 @@ import re
 from collections.abc import Callable
 
 from tmd.daemon.surface import DaemonSurface
-from tmd.http.following import FollowedFile
+from tmd.http.following import FIRST_BYTES, FollowedFile
 from tmd.http.replies import Exchange, Reply, Stream, error, http_date
 from tmd.wire.names import ProcessId, split_namespec
 
@@ -25,6 +28,7 @@ MAX_BEHIND_BYTES = 1024 * 1024
 PATIENCE_S = 5.0
 """a follower that is further behind than that and has taken nothing for so long is stuck"""
 
+_LAST = re.compile(r"(?:^|&)last=([0-9]{1,12})(?:&|$)")
 _ESCAPED = re.compile(rb"%([0-9a-fA-F]{2})")
 
 
@@ -68,15 +72,17 @@ class Followers:
         if reply is not None:
             exchange.reply(reply)
             return
+        wanted = _LAST.search(exchange.head.query)
         try:
-            follower = _Follower(path, self._daemon) if path else None
+            follower = _Follower(path, self._daemon, int(wanted[1]) if wanted else FIRST_BYTES) if path else None
         except OSError:
             follower = None
         if follower is None:
             exchange.reply(error(404))
             return
         modified = http_date(follower.file.modified)
-        stream = exchange.stream("text/plain;charset=utf-8", (("Last-Modified", modified), *headers))
+        told = _lengths(follower.file) if wanted else ()
+        stream = exchange.stream("text/plain;charset=utf-8", (("Last-Modified", modified), *told, *headers))
         follower.stream = stream
         stream.on_room = follower.pump
         stream.on_gone = lambda: self._forget(follower)
@@ -111,11 +117,11 @@ class _Follower:
 
     stream: Stream
 
-    def __init__(self, path: str, daemon: DaemonSurface) -> None:
+    def __init__(self, path: str, daemon: DaemonSurface, first: int) -> None:
         self._call_later = daemon.call_later
         succession = daemon.follow(path, self.pump)
         try:
-            self.file = FollowedFile(path, succession)
+            self.file = FollowedFile(path, succession, first)
         except OSError:
             succession.close()
             raise
@@ -151,6 +157,11 @@ class _Follower:
             self.stream.write(data)
         if not self.stream.backlog:
             self._call_later(0, self.pump)
+
+
+def _lengths(file: FollowedFile) -> tuple[tuple[str, str], ...]:
+    unread = file.unread
+    return ("Taskmaster-Log-Bytes", str(unread)), ("Taskmaster-Log-Size", str(file.position + unread))
 
 
 def unescape(path: str) -> str:

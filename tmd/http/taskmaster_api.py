@@ -8,6 +8,7 @@ from tmd.config.plan import GroupChange, Plan
 from tmd.core.delivery import PoolView
 from tmd.daemon.surface import DaemonSurface, GroupView, Operation, Result
 from tmd.http.alerts import alert_handlers
+from tmd.http.gauges import gauge_handlers
 from tmd.http.lookup import find, find_process, members, status_array
 from tmd.http.rpc import Handler, Pending, shorten
 from tmd.http.supervisor_api import plan_names
@@ -29,6 +30,7 @@ def taskmaster_handlers(daemon: DaemonSurface) -> Mapping[str, Handler]:
         "taskmaster.getFigures": daemon.figures,
         "taskmaster.getEventPools": lambda: [_pool_struct(pool) for pool in daemon.pools()],
         **alert_handlers(daemon),
+        **gauge_handlers(daemon),
         "taskmaster.why": lambda name, lines: why(daemon, name, lines),
         "taskmaster.reread": lambda path: plan_names(daemon.reread(path or None)),
         "taskmaster.update": lambda names: Pending(daemon.update(_texts(names)), plan_struct),

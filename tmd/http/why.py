@@ -30,10 +30,10 @@ def _views(daemon: DaemonSurface, name: str) -> Sequence[ProcessView]:
     return members(daemon, [found]) if isinstance(found, GroupView) else [found]
 
 
-def _why_struct(daemon: DaemonSurface, view: ProcessView, lines: int) -> dict[str, Any]:
+def situation_of(daemon: DaemonSurface, view: ProcessView) -> Situation:
+    """Return how a process is now, as far as it matters for why it died."""
     history = daemon.history
-    clock = partial(local_time, now=view.now)
-    situation = Situation(
+    return Situation(
         id=view.id,
         state=view.state,
         now=view.now,
@@ -45,6 +45,12 @@ def _why_struct(daemon: DaemonSurface, view: ProcessView, lines: int) -> dict[st
         daemon_started_at=history.started_at,
         trouble=history.trouble(view.id),
     )
+
+
+def _why_struct(daemon: DaemonSurface, view: ProcessView, lines: int) -> dict[str, Any]:
+    history = daemon.history
+    clock = partial(local_time, now=view.now)
+    situation = situation_of(daemon, view)
     ends = fold(history.ends(view.id), history.starts)
     return {
         "name": view.id.process,

@@ -52,6 +52,15 @@ class Transform(Protocol):
         """Give out what was held back: the process is gone. More may come from its heirs."""
 
 
+class Tally:
+    """Counts bytes; only ever added to, by one thread. Any may read it."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Sinks:
     """Where the output of one channel goes. All None: read, so that nobody hangs, and forgotten."""
@@ -63,6 +72,10 @@ class Sinks:
     """gets what goes to the log, in the drain's thread"""
     format: Format | None = None
     """makes the lines of the log of it; nobody else gets these"""
+    tap: Callable[[bytes], None] | None = None
+    """gets every byte as the program wrote it, in the drain's thread"""
+    tally: Tally | None = None
+    """counts what was taken out of the pipe, wherever it went then"""
 
 
 class Outcome(Enum):
@@ -134,7 +147,7 @@ class Channel:
         self._transform = sinks.transform() if sinks.transform is not None else None
         # What goes to a device can be read back from nowhere.
         self._passing = sinks.target is not None and is_device_path(sinks.target.path)
-        watched = sinks.syslog_tag is not None or sinks.copy is not None
+        watched = sinks.syslog_tag is not None or sinks.copy is not None or sinks.tap is not None
         self._seen = self._transform is not None or self.lines is not None or watched or self._passing
         self._deliver(held, Verdict.WRITE, now)
 
@@ -164,6 +177,8 @@ class Channel:
             if not count:
                 return Outcome.ENDED
             self.moved = count
+            if self.sinks.tally is not None:
+                self.sinks.tally.count += count
             if outlet is not None:
                 outlet.last_writer = self
                 if outlet.users > 1:
@@ -228,6 +243,8 @@ class Channel:
         # Others may write to a device between two reads: all there is ends with a line, a part of it would not.
         data = os.read(self.fd, max(COPY_BYTES, self.capacity) if self._passing else COPY_BYTES)
         if data:
+            if self.sinks.tap is not None:
+                self.sinks.tap(data)
             self._deliver(self._transformed(data), verdict, now)
         return len(data)
 

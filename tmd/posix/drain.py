@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from tmd.posix.channel import Sinks, Transform, Transformed
+from tmd.posix.channel import Sinks, Tally, Transform, Transformed
 from tmd.posix.logfiles import LogTarget
 from tmd.posix.loop import Loop
 from tmd.posix.losses import Losses
@@ -23,7 +23,7 @@ from tmd.posix.pump import Pump
 from tmd.posix.succession import Succession
 from tmd.posix.syslog import LOCAL_SOCKET, USER_INFO, SyslogLink
 
-__all__ = ["Drain", "Figures", "LogTarget", "Sinks", "Transform", "Transformed"]
+__all__ = ["Drain", "Figures", "LogTarget", "Sinks", "Tally", "Transform", "Transformed"]
 
 QUEUE_BYTES = 4 << 20
 """own writes kept for one target in trouble"""

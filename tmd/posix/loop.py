@@ -90,7 +90,7 @@ class Loop:
     ) -> None:
         self.on_error = on_error
         self._wakeups = self._callbacks = self._errors = 0
-        self._lag_max_s = 0.0
+        self._lag_max_s = self._busy_s = 0.0
         self._clock = clock
         self._selector = selectors.DefaultSelector() if selector is None else selector
         self._watches: dict[int, _Watch] = {}
@@ -115,12 +115,16 @@ class Loop:
 
     @property
     def figures(self) -> dict[str, float]:
-        """What the loop counts. `lag_max_s`: the longest turn, thus the longest that anything had to wait."""
+        """What the loop counts. `lag_max_s`: the longest turn, thus the longest that anything had to wait.
+
+        `busy_s`: all turns together.
+        """
         return {
             "wakeups": self._wakeups,
             "callbacks": self._callbacks,
             "errors": self._errors,
             "lag_max_s": self._lag_max_s,
+            "busy_s": self._busy_s,
         }
 
     def now(self) -> float:
@@ -249,7 +253,9 @@ class Loop:
             self._call(self._soon.popleft())
         if self._poked:
             self._run_posted()
-        self._lag_max_s = max(self._lag_max_s, self._clock() - began)
+        took_s = self._clock() - began
+        self._busy_s += took_s
+        self._lag_max_s = max(self._lag_max_s, took_s)
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
         timers = self._timers

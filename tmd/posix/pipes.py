@@ -9,6 +9,9 @@ import os
 import struct
 import termios
 
+TERMINAL_BYTES = 64 * 1024
+"""more than the kernel holds for the reader of a terminal"""
+TERMINAL_READ_BYTES = 4096
 BIG_BYTES = 1 << 20
 """capacity a busy pipe is given when the kernel allows it (/proc/sys/fs/pipe-max-size)"""
 
@@ -45,16 +48,26 @@ def enlarge(fd: int) -> int:
 
 
 def capacity(fd: int) -> int:
-    """Return how many bytes fit into the pipe, 65536 when the kernel does not tell."""
+    """Return how many bytes fit into the pipe, 65536 when it is not told; of a terminal, what one read brings.
+
+    A terminal holds so little that it has to be emptied again and again while a program has much to say.
+    """
     try:
+        if os.isatty(fd):
+            return TERMINAL_READ_BYTES
         return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
     except OSError:
         return 65536
 
 
 def waiting_bytes(fd: int) -> int:
-    """Return how many bytes could be read from the pipe now, 0 when the kernel does not tell."""
+    """Return how many bytes could be read from the pipe now, 0 when the kernel does not tell; for a terminal, at most.
+
+    Of a terminal the kernel tells only the part that it has made ready for a reader.
+    """
     try:
+        if os.isatty(fd):
+            return TERMINAL_BYTES
         answer = fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")
     except OSError:
         return 0

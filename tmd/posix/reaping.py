@@ -4,7 +4,7 @@ Knows pids and wait statuses, not whose they are.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 WAIT_FLAGS = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
@@ -19,6 +19,8 @@ class ChildEvent:
     code: int | None = None
     signal: int | None = None
     core: bool = False
+    cpu_s: float = field(default=0.0, compare=False)
+    """of an exit: processor time it used, and its children that it waited for"""
 
 
 def reap(at_most: int) -> list[ChildEvent]:
@@ -26,20 +28,20 @@ def reap(at_most: int) -> list[ChildEvent]:
     events: list[ChildEvent] = []
     while len(events) < at_most:
         try:
-            pid, status = os.waitpid(-1, WAIT_FLAGS)
+            pid, status, usage = os.wait4(-1, WAIT_FLAGS)
         except ChildProcessError:
             break
         if pid == 0:
             break
-        events.append(_decoded(pid, status))
+        events.append(_decoded(pid, status, usage.ru_utime + usage.ru_stime))
     return events
 
 
-def _decoded(pid: int, status: int) -> ChildEvent:
+def _decoded(pid: int, status: int, cpu_s: float) -> ChildEvent:
     if os.WIFEXITED(status):
-        return ChildEvent(pid, "exited", code=os.WEXITSTATUS(status))
+        return ChildEvent(pid, "exited", code=os.WEXITSTATUS(status), cpu_s=cpu_s)
     if os.WIFSIGNALED(status):
-        return ChildEvent(pid, "exited", signal=os.WTERMSIG(status), core=os.WCOREDUMP(status))
+        return ChildEvent(pid, "exited", signal=os.WTERMSIG(status), core=os.WCOREDUMP(status), cpu_s=cpu_s)
     if os.WIFSTOPPED(status):
         return ChildEvent(pid, "stopped", signal=os.WSTOPSIG(status))
     return ChildEvent(pid, "continued")

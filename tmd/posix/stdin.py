@@ -4,6 +4,7 @@ What is offered is bounded. What is delivered is not, because whoever delivers w
 before the next.
 """
 
+import errno
 import os
 from collections import deque
 from collections.abc import Callable
@@ -16,7 +17,7 @@ Done = Callable[[bool], object]
 class StdinWriter:
     """The write end of a child's stdin, owned from now on. A child that does not read delays nobody.
 
-    `fd` None: its stdin is no pipe of ours, and this behaves as one that the child has closed.
+    `fd` may be our end of a terminal. None: its stdin is nothing of ours, and this behaves as one the child has closed.
     """
 
     def __init__(self, loop: Loop, fd: int | None, max_bytes: int = 1 << 20) -> None:
@@ -96,7 +97,9 @@ class StdinWriter:
         except BlockingIOError:
             self._loop.watch(self._fd, writable=self._flush)
             return True
-        except BrokenPipeError:
+        except OSError as why:
+            if why.errno not in (errno.EPIPE, errno.EIO):  # EIO: nobody has the terminal open any more
+                raise
             self._shut()
             return False
         self._loop.unwatch(self._fd)

@@ -327,6 +327,17 @@ def _taskmaster() -> list[Method]:
             struct="why",
         ),
         Method(
+            "taskmaster.getGauges",
+            (names,),
+            "array",
+            "read",
+            "Return what processes use, the whole tree of each, and how often they were started: of the named ones "
+            "(`process`, `group:process`, `group:*` or `all`), or of all. The first call measures, and each one keeps "
+            "measuring going for 10 seconds. BAD_NAME.",
+            waits=True,
+            struct="gauge",
+        ),
+        Method(
             "taskmaster.reread",
             (Param("path", "string", optional=True, default=""),),
             "array",

@@ -222,6 +222,26 @@ PROCESS_END = (
 )
 """One end of a process."""
 
+GAUGE = (
+    Field("name", "string", "the process, as startProcess takes it"),
+    Field("group", "string", "its group"),
+    Field("process", "string", "its name in the group"),
+    Field("state", "int", "state code"),
+    Field("statename", "string", "its state"),
+    Field("pid", "int", "0 if there is no process; then all figures of what it uses are 0"),
+    Field("uptime_s", "int", "since its start, 0 if there is no process"),
+    Field("cpu_percent", "double", "of one core, since the sample before, about 2 seconds ago while somebody looks"),
+    Field("cpu_ms", "int", "processor time of the life that goes on, in milliseconds"),
+    Field("rss_kib", "int", "resident memory in KiB; what processes share counts for each of them"),
+    Field("threads", "int", "threads"),
+    Field("fds", "int", "open descriptors, -1 where the kernel does not tell"),
+    Field("processes", "int", "processes of its tree"),
+    Field("starts", "int", "spawns since the process was added"),
+    Field("restarts", "int", "those of them that followed an end without anybody's asking, or a restart"),
+    Field("last_end", "string", "how it ended last, in a few words; empty if it never did"),
+)
+"""One item of `taskmaster.getGauges`; what is used is of the whole tree of processes. Integers stop at 2147483647."""
+
 STRUCTS: dict[str, tuple[Field, ...]] = {
     "process info": PROCESS_INFO,
     "config info": CONFIG_INFO,
@@ -238,5 +258,6 @@ STRUCTS: dict[str, tuple[Field, ...]] = {
     "alert test": ALERT_TEST,
     "why": WHY,
     "process end": PROCESS_END,
+    "gauge": GAUGE,
 }
 """All of them, by the name the table of methods and the reference page use."""

@@ -19,6 +19,7 @@ OWN = {
     "environment_file",
     "user_environment",
     "gid",
+    "tty",
 }
 VALUES: list[tuple[str, str, Any]] = [
     ("prestart: migrate %(program_name)s %(process_num)d", "prestart", "migrate a 0"),
@@ -32,6 +33,10 @@ VALUES: list[tuple[str, str, Any]] = [
     ("log_format: json", "log_format", "json"),
     ("log_format: Prefix", "log_format", "prefix"),
     ("log_format: raw", "log_format", "raw"),
+    ("tty: yes", "tty", True),
+    ("tty: yes", "redirect_stderr", True),
+    ("tty: yes", "stderr_logfile", None),
+    ("tty: no", "redirect_stderr", False),
     ("user_environment: no", "user_environment", False),
     ("environment_file: []", "environment_file", ()),
     ("environment_file: -x", "environment_file", (EnvironmentFile("HERE/x", optional=True),)),
@@ -147,6 +152,27 @@ fcgi-programs: {app: {command: x, socket: 'tcp://127.0.0.1:1', poststop: b, hook
     assert (app.poststop, app.hook_failure) == ("b", "ignore")
     for options in (PROGRAM, LISTENER, FCGI):
         assert {option.name for option in options} >= OWN
+
+
+def test_who_cannot_have_a_terminal(tmp_path: Path) -> None:
+    text = """\
+eventlisteners: {mail: {command: x, events: TICK_5, tty: true}}
+fcgi-programs: {app: {command: x, socket: 'tcp://127.0.0.1:1', tty: true}}
+"""
+    assert [problem.partition(": ")[2] for problem in problems(tmp_path, text)] == [
+        "eventlisteners.mail.tty: cannot be true for an event listener: standard input and output are how it answers",
+        "fcgi-programs.app.tty: cannot be true for a FastCGI program: its standard input is the socket",
+    ]
+    conf = "[supervisord]\n[eventlistener:mail]\ncommand=x\nevents=TICK_5\ntty=true\n"
+    assert "cannot be true for an event listener" in problems(tmp_path, conf, "t.conf")[0]
+
+
+def test_a_terminal_has_one_stream_only(tmp_path: Path) -> None:
+    conf = "[supervisord]\n[program:a]\ncommand=x\ntty=true\nstderr_logfile=/tmp/err\n"
+    read = load(tmp_path, conf, "t.conf")
+    assert "[program:a], tty=true but stderr_logfile has also been set to a filename" in read.warnings[0]
+    spec = read.settings.groups[0].processes[0]
+    assert (spec.tty, spec.redirect_stderr, spec.stderr_logfile) == (True, True, None)
 
 
 def test_own_names_are_kept_only_beside_files_of_variables(tmp_path: Path) -> None:

@@ -11,10 +11,15 @@ from tmd.config.plan import GroupChange, Plan
 from tmd.config.settings import DaemonSettings, Dialect, GroupSpec, ProcessSpec, ServerSpec, Settings
 from tmd.core.delivery import PoolView
 from tmd.core.ends import End
+from tmd.core.gauge import Counts, Gauge
+from tmd.core.notices import Notice
+from tmd.core.traffic import Traffic
 from tmd.daemon.sinks import SinkView
-from tmd.daemon.surface import GroupView, Operation, ProcessView, Result, completed
+from tmd.daemon.surface import Channel, GroupView, Operation, ProcessView, Result, completed
+from tmd.daemon.terminals import Terminal
 from tmd.posix.loop import Loop
 from tmd.posix.succession import Succession
+from tmd.tree.node import Origin
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
@@ -67,6 +72,68 @@ class FakeHistory:
         return NOW - 500
 
 
+class FakeGauges:
+    """Gauges a test fills; `fresh` is settled by the test when `hold` is on."""
+
+    def __init__(self) -> None:
+        self.table: dict[ProcessId, Gauge] = {}
+        self.daemon: Gauge | None = None
+        self.rings: dict[ProcessId, tuple[Gauge, ...]] = {}
+        self.watchers = 0
+        self.hold = False
+        self.asked: list[Operation[None]] = []
+        self.callbacks: list[Callable[[], None]] = []
+
+    def watch(self) -> Callable[[], None]:
+        self.watchers += 1
+
+        def end() -> None:
+            self.watchers -= 1
+
+        return end
+
+    def of(self, id_: ProcessId) -> Gauge | None:
+        return self.table.get(id_)
+
+    def own(self) -> Gauge | None:
+        return self.daemon
+
+    def history(self, id_: ProcessId) -> tuple[Gauge, ...]:
+        return self.rings.get(id_, ())
+
+    def fresh(self) -> Operation[None]:
+        operation: Operation[None] = Operation()
+        self.asked.append(operation)
+        if not self.hold:
+            operation.resolve(None)
+        return operation
+
+    def on_sample(self, callback: Callable[[], None]) -> Callable[[], None]:
+        self.callbacks.append(callback)
+        return lambda: self.callbacks.remove(callback)
+
+    def sample(self) -> None:
+        """Tell that a sample was taken."""
+        for callback in tuple(self.callbacks):
+            callback()
+
+
+class FakeCounters:
+    """Counts a test fills."""
+
+    def __init__(self) -> None:
+        self.table: dict[ProcessId, Counts] = {}
+        self.bytes: dict[tuple[ProcessId, Channel], int] = {}
+        self.traffic = Traffic()
+        self.log_losses: dict[str, int] = {}
+
+    def of(self, id_: ProcessId) -> Counts:
+        return self.table.get(id_) or Counts()
+
+    def log_bytes(self, id_: ProcessId, channel: Channel) -> int:
+        return self.bytes.get((id_, channel), 0)
+
+
 class FakeDaemon:
     """Implements `DaemonSurface`. What is asked of it is in `asked`; waiting operations are kept in `held`."""
 
@@ -78,6 +145,8 @@ class FakeDaemon:
         self.traces: list[str] = []
         self.logged: list[tuple[str, str]] = []
         self.subscribers: list[Callable[[str, str], None]] = []
+        self.hearers: list[Callable[[Notice], None]] = []
+        self.origins: dict[str, Origin] = {}
         self.worked: list[str] = []
         self.held: list[Operation[Any]] = []
         self.timers: set[object] = set()
@@ -93,6 +162,9 @@ class FakeDaemon:
         self.plan = Plan()
         self.alerts = FakeAlerts()
         self.history = FakeHistory()
+        self.gauges = FakeGauges()
+        self.counters = FakeCounters()
+        self.terminals: dict[ProcessId, Terminal] = {}
         self.settings = Settings(
             dialect=Dialect.SUPERVISOR,
             daemon=DaemonSettings(logfile=str(directory / "main.log"), pidfile="/nowhere", childlogdir="/nowhere"),
@@ -190,6 +262,9 @@ class FakeDaemon:
             raise RpcFault(Fault.NOT_RUNNING, id.namespec)
         self.asked.append(("send_stdin", id, data))
 
+    def terminal(self, id: ProcessId) -> Terminal | None:  # noqa: A002
+        return self.terminals.get(id)
+
     def remote_event(self, kind: str, data: str) -> None:
         self.asked.append(("remote_event", kind, data))
 
@@ -254,6 +329,15 @@ class FakeDaemon:
     def subscribe(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
         self.subscribers.append(callback)
         return lambda: self.subscribers.remove(callback)
+
+    def on_notice(self, callback: Callable[[Notice], None]) -> Callable[[], None]:
+        self.hearers.append(callback)
+        return lambda: self.hearers.remove(callback)
+
+    def tell(self, notice: Notice) -> None:
+        """Tell all who hear."""
+        for callback in tuple(self.hearers):
+            callback(notice)
 
     def pools(self) -> Sequence[PoolView]:
         return []

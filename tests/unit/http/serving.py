@@ -8,21 +8,27 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tests.unit.http.fake_daemon import FakeDaemon
-from tmd.config.settings import ServerSpec
+from tmd.config.settings import Dialect, ServerSpec
 from tmd.http.server import HttpServer
-from tmd.http.site import make_rpc
+from tmd.http.site import Services
 from tmd.posix.loop import Loop
 
 
 class Serving:
     """One server over TCP (port 0) or a unix socket; everything of the loop runs in its thread."""
 
-    def __init__(self, directory: Path, *, family: str = "unix", **spec: Any) -> None:
+    def __init__(
+        self, directory: Path, *, family: str = "unix", dialect: Dialect = Dialect.SUPERVISOR, **spec: Any
+    ) -> None:
         self.errors: list[str] = []
         self.loop = Loop(on_error=self.errors.append)
         self.daemon = FakeDaemon(directory, self.loop)
-        self.rpc = make_rpc(self.daemon)
+        self.daemon.settings = msgspec.structs.replace(self.daemon.settings, dialect=dialect)
+        self.services = Services(self.daemon)
+        self.rpc = self.services.rpc
         if family == "unix":
             listener = socket.socket(socket.AF_UNIX)
             self.path = str(directory / "s")
@@ -34,7 +40,7 @@ class Serving:
             self.port = listener.getsockname()[1]
             self.spec = ServerSpec(section="inet_http_server", family="inet", host="127.0.0.1", port=self.port, **spec)
         listener.listen(1024)
-        self.server = HttpServer(self.loop, listener, self.spec, self.daemon, self.rpc)
+        self.server = HttpServer(self.loop, listener, self.spec, self.daemon, self.services)
         self._thread = threading.Thread(target=self.loop.run, name="serving")
         self._thread.start()
 
@@ -56,6 +62,7 @@ class Serving:
     def close(self) -> None:
         def end() -> None:
             self.server.close()
+            self.services.close()
             self.loop.stop()
 
         self.loop.post(end)

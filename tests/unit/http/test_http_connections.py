@@ -491,9 +491,9 @@ def test_shutdowns_own_answer_arrives(serving: Serving) -> None:
         serving.server.drain(5, done.set)
 
     daemon.shutdown = shutdown  # type: ignore[method-assign]
-    from tmd.http.site import Site, make_rpc
+    from tmd.http.site import Services, Site
 
-    serving.in_loop(lambda: setattr(serving.server, "_site", Site(serving.spec, daemon, "h", make_rpc(daemon))))
+    serving.in_loop(lambda: setattr(serving.server, "_site", Site(serving.spec, daemon, "h", Services(daemon))))
     with serving.proxy() as proxy:
         assert proxy.supervisor.shutdown() is True
     assert done.wait(2)

@@ -248,3 +248,23 @@ def test_the_stock_clients_error_text_is_possible(serve: Callable[..., Serving])
     with serve().connect() as client:
         client.sendall(b"GET /logtail/nope HTTP/1.1\r\nHost: x\r\n\r\n\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 404 Not Found\r\n")
+
+
+def test_a_follower_says_how_much_of_what_is_there_it_wants(serving: Serving, log: Path) -> None:
+    log.write_bytes(b"0123456789" * 1000)
+    with Following(serving, "/logtail/web/stdout?last=4000") as following:
+        assert b"Taskmaster-Log-Bytes: 4000\r\nTaskmaster-Log-Size: 10000\r\n" in following.head
+        append(log, b"new")
+        assert following.until(b"new") == b"0123456789" * 400 + b"new"
+    with Following(serving, "/logtail/web/stdout?last=0") as following:
+        assert b"Taskmaster-Log-Bytes: 0\r\n" in following.head
+    with Following(serving, "/mainlogtail?x=1&last=999999999999") as following:
+        assert following.until(b"main\n") == b"main\n"
+
+
+@pytest.mark.parametrize("query", ["", "?last=all", "?last=-1", "?last=", "?last=9999999999999"])
+def test_a_follower_that_says_nothing_of_the_kind_is_answered_as_ever(serving: Serving, log: Path, query: str) -> None:
+    log.write_bytes(b"0123456789" * 1000 + b"end")
+    with Following(serving, f"/logtail/web/stdout{query}") as following:
+        assert b"Taskmaster" not in following.head
+        assert len(following.until(b"end")) == 1024

@@ -376,6 +376,29 @@ class FakeDaemon:
             raise fault("BAD_NAME", name)
         return self.why[name]
 
+    def taskmaster_getGauges(self, names: list[str] | None = None) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": each.namespec,
+                "group": each.group,
+                "process": each.name,
+                "state": STATES[each.state],
+                "statename": each.state,
+                "pid": each.pid,
+                "uptime_s": 60 if each.pid else 0,
+                "cpu_percent": each.pid % 100 / 2,
+                "cpu_ms": each.pid,
+                "rss_kib": each.pid * 10,
+                "threads": 1 if each.pid else 0,
+                "fds": -1 if each.name == "web" else 3,
+                "processes": 1 if each.pid else 0,
+                "starts": 2,
+                "restarts": 1,
+                "last_end": "exit code 1 after 5 s" if each.state == "EXITED" else "",
+            }
+            for each in self.processes
+        ]
+
     def taskmaster_reread(self, path: str = "") -> list[list[list[str]]]:
         return self.supervisor_reloadConfig()
 
@@ -445,10 +468,24 @@ class _Handler(BaseHTTPRequestHandler):
             reply = dumps(refusal)
         self._answer(200, reply.encode())
 
+    def _answer_log(self, path: str, last: int) -> None:
+        """Answer with the end of a log, as a tmd does, but end there."""
+        log = self.daemon._find(path.split("/")[2]).log.encode()
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("Taskmaster-Log-Bytes", str(len(log[-last:])))
+        self.send_header("Taskmaster-Log-Size", str(len(log)))
+        self.end_headers()
+        self.wfile.write(f"{len(log[-last:]):x}\r\n".encode() + log[-last:] + b"\r\n0\r\n\r\n")
+
     def do_GET(self) -> None:
         if self._refused():
             return
-        chunks = self.daemon.streams.get(self.path)
+        path, _, last = self.path.partition("?last=")
+        chunks = self.daemon.streams.get(path)
+        if chunks is None and self.daemon.own and path.endswith("/stdout"):
+            self._answer_log(path, int(last))
+            return
         if chunks is None:
             self._answer(404, b"nothing here")
             return

@@ -361,8 +361,8 @@ def test_every_command_has_help(fake: FakeDaemon, tmctl: Tmctl) -> None:
 
 
 def test_the_words_of_the_contract_are_all_commands() -> None:
-    wanted = "add alert-test alerts avail clear exit fg help list maintail open pause pid pools quit reload remove"
-    wanted += " reread restart resume shutdown signal start status stop summary tail update version why"
+    wanted = "add alert-test alerts attach avail clear exit fg help list logs maintail open pause pid pools quit reload"
+    wanted += " remove reread restart resume shutdown signal start status stop summary tail top update version why"
     assert sorted(command.name for command in COMMANDS) == wanted.split()
 
 

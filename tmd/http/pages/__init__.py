@@ -1,0 +1,1 @@
+"""Pages for people with a browser: HTML made here, readable without scripts; what they run is ours, and comes apart."""
