@@ -262,16 +262,12 @@ def directory(node: Node, context: Context) -> str:
 
 
 def environment_files(node: Node, context: Context) -> tuple[EnvironmentFile, ...]:
-    """A list or a comma list of files, made absolute; one without a `-` before it has to be there."""
+    """A list or a comma list of files, made absolute, which need not be there yet; `-` before one: it need never be."""
     return tuple(_environment_file(text, context) for text in strings(node, context))
 
 
 def _environment_file(text: str, context: Context) -> EnvironmentFile:
-    optional = text.startswith("-")
-    path = _absolute(text.removeprefix("-").strip(), context)
-    if not optional and not context.host.file_exists(path):
-        raise Unfit(f"cannot use {path!r}: there is no such file", f"-{path} if it may be missing")
-    return EnvironmentFile(path, optional)
+    return EnvironmentFile(_absolute(text.removeprefix("-").strip(), context), optional=text.startswith("-"))
 
 
 def one_of(words: tuple[str, ...]) -> Callable[[Node, Context], str]:

@@ -10,6 +10,7 @@ from tmd.config.reader import Again, Reader, Setup
 from tmd.config.servers import absolute
 from tmd.config.settings import AUTO, HOOKS, ProcessKind, ProcessSpec, SocketSpec
 from tmd.tree.node import Mapping
+from tmd.tree.problems import Problem
 
 _OPTIONS = {
     kind: {option.name: option for option in options}
@@ -109,6 +110,7 @@ def read_program(
         name = _name(reader, pattern, own_names, setup)
         specs.append(ProcessSpec(name=name, group=group, program=program, process_num=number, **common, **own))
         _watch_logs(reader, specs[-1], setup)
+        _warn_of_missing_files(reader, specs[-1], setup)
     if not setup.native:
         specs.sort(key=lambda spec: spec.name)
     return tuple(specs)
@@ -185,6 +187,14 @@ def _watch_logs(reader: Reader, spec: ProcessSpec, setup: Setup) -> None:
         if file is not None:
             directory = AUTO if file == AUTO else posixpath.dirname(absolute(file, setup))
             setup.findings.watch(directory, spec.uid, *reader.place(option))
+
+
+def _warn_of_missing_files(reader: Reader, spec: ProcessSpec, setup: Setup) -> None:
+    """Warn only: what lacks a file is one program, and only if the file is not there when that program is started."""
+    for file in spec.environment_file:
+        if not file.optional and not setup.host.file_exists(file.path):
+            reason, hint = f"there is no file {file.path!r}", f"-{file.path} if it may be missing"
+            setup.findings.warn(str(Problem(*reader.place("environment_file"), reason, hint)))
 
 
 def _command(reader: Reader, names: dict[str, str | int], setup: Setup) -> str:

@@ -24,8 +24,8 @@ from tmd.daemon.sinks.file import FileSink
 from tmd.daemon.sinks.syslog import SyslogSink
 from tmd.daemon.surface import Operation
 from tmd.daemon.workers import Workers
-from tmd.posix import errands
 from tmd.posix.drain import Drain
+from tmd.posix.errands import Errands
 from tmd.posix.loop import Loop
 from tmd.wire.faults import Fault, RpcFault
 
@@ -111,7 +111,8 @@ class Alerts:
         self._dropped = 0
         """by sinks that are gone"""
         self._finished: Callable[[], None] | None = None
-        errands.admit()
+        self.errands = Errands()
+        """programs that mail is handed to"""
 
     # --- configuration ----------------------------------------------------------------------------------------
 
@@ -150,7 +151,9 @@ class Alerts:
             case "webhook":
                 place.sink = self._courier(spec, complaints, partial(_webhook, spec, self._host), WEBHOOK_PACE)
             case "email":
-                place.sink = self._courier(spec, complaints, partial(_email, spec, self._host), EMAIL_PACE)
+                place.sink = self._courier(
+                    spec, complaints, partial(_email, spec, self._host, self.errands), EMAIL_PACE
+                )
             case _:
                 assert_never(spec.kind)
         return place
@@ -249,7 +252,7 @@ class Alerts:
             self._mainlog.warn(f"alerts not delivered before the end: {sum(lost.values())} ({names})")
         for place in self._all():
             self._close(place)
-        errands.bar()
+        self.errands.bar()
         self._places, self._leaving = [], []
 
     def _close(self, place: _Place) -> None:
@@ -309,8 +312,8 @@ def _webhook(spec: AlertSpec, host: str) -> Deliver:
     return webhook(spec, host)
 
 
-def _email(spec: AlertSpec, host: str) -> Deliver:
+def _email(spec: AlertSpec, host: str, errands: Errands) -> Deliver:
     """Called on a courier's thread, too."""
     from tmd.daemon.sinks.email import email  # noqa: PLC0415
 
-    return email(spec, host)
+    return email(spec, host, errands)

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from tmd.config.settings import EnvironmentFile, Settings
-from tmd.posix.trust import unsafe_directory
+from tmd.posix.trust import open_real, real_path, unsafe_directory
 from tmd.tree.dotenv import MAX_BYTES, DotenvRefused, read_dotenv
 
 
@@ -54,27 +54,32 @@ def _read(file: EnvironmentFile, uid: int) -> dict[str, str]:
 
 def _bytes_of(file: EnvironmentFile, uid: int) -> bytes:
     try:
-        fd = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        with os.fdopen(_open(file.path, uid), "rb") as content:
+            return content.read(MAX_BYTES + 1)
     except FileNotFoundError:
         if file.optional:
             return b""
         raise CannotRead(f"{file.path}: no such file (write -{file.path} if it may be missing)") from None
     except (OSError, ValueError) as why:
         raise CannotRead(f"{file.path}: {_told(why)}") from None
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise CannotRead(f"{file.path}: is not a regular file")
-        # It may set LD_PRELOAD: who writes it runs what he likes as the program's user.
-        if os.geteuid() == 0 and (reason := unsafe_directory(file.path, (uid,))):
-            raise CannotRead(f"{file.path}: refusing it as root: {reason}")
-        with os.fdopen(os.dup(fd), "rb") as content:
-            return content.read(MAX_BYTES + 1)
-    except OSError as why:
-        raise CannotRead(f"{file.path}: {_told(why)}") from None
-    finally:
-        os.close(fd)
+
+
+def _open(path: str, uid: int) -> int:
+    """Return a descriptor of a regular file; raises what tells why not. Nothing else is opened: a device may act."""
+    real = real_path(path)
+    if not stat.S_ISREG(os.lstat(real).st_mode):
+        raise CannotRead(f"{path}: is not a regular file")
+    # It may set LD_PRELOAD: who writes it runs what he likes as the program's user.
+    if os.geteuid() == 0 and (reason := unsafe_directory(path, (uid,), system_groups=False)):
+        raise CannotRead(f"{path}: refusing it as root: {reason}")
+    fd = open_real(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise CannotRead(f"{path}: is not a regular file")
 
 
 def _told(why: OSError | ValueError) -> str:
-    reason = why.strerror if isinstance(why, OSError) else None
-    return (reason or str(why)).lower()
+    """Return the reason as a part of a sentence; paths in it stay as they are."""
+    reason = (why.strerror if isinstance(why, OSError) else None) or str(why)
+    return reason[:1].lower() + reason[1:]

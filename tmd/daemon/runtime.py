@@ -29,7 +29,7 @@ from tmd.daemon.mainlog import MainLog
 from tmd.daemon.operations import Waiting
 from tmd.daemon.surface import ProcessView
 from tmd.daemon.tenants import Tenants
-from tmd.posix import children, errands
+from tmd.posix import children
 from tmd.posix.drain import Drain, Transformed
 from tmd.posix.loop import ChildEvent, Loop, Timer
 from tmd.wire.names import ProcessId
@@ -224,7 +224,7 @@ class Runtime:
         id_ = self.lives.child_event(event)
         if event.kind == "exited":
             status = event.code if event.code is not None else -(event.signal or 0)
-            if id_ is None and not errands.reaped(event.pid, status):
+            if id_ is None and not self.alerts.errands.reaped(event.pid, status):
                 self.mainlog.debug(CHILD_QUIT)
                 how = f"exit status {event.code}" if event.code is not None else f"terminated by signal {event.signal}"
                 self.mainlog.info(f"reaped unknown pid {event.pid} ({how})")

@@ -1,9 +1,10 @@
 """Files of variables (`NAME=value` lines, the dotenv grammar) into located assignments.
 
 python-dotenv reads them, so that what other tools read is read here: comments, `export`, quotes, values over several
-lines. Nothing is replaced inside a value: `$` and `%` stand for themselves. Promises to name every line that is no
-assignment, never to quote what stands after a `=` (these files hold secrets), and to take no longer for a hostile file
-than for a long one. Knows nothing of where the text comes from.
+lines. Nothing is replaced inside a value: `$` and `%` stand for themselves. Promises to tell every line that is no
+assignment, to quote nothing of it but a name before a `=` (these files hold secrets, and what should be a value may
+have slipped onto a line of its own), and to take no longer for a hostile file than for a long one. Knows nothing of
+where the text comes from.
 """
 
 import io
@@ -17,8 +18,10 @@ MOST_BLANKS = 256
 
 _BLANKS = re.compile(rf"[^\S\r\n]{{{MOST_BLANKS + 1}}}")
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_SAYABLE = re.compile(r"[\w .:/-]{1,40}")
-"""short and of ordinary letters: a slip of the pen rather than a piece of a secret"""
+_SAYABLE = re.compile(r"[\w.-]{1,40}")
+"""short and of ordinary letters: a name rather than a piece of a secret"""
+_IN_QUOTES = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
+"""a value whose quotes are closed, as the parser sees it"""
 
 
 class Assignment(NamedTuple):
@@ -85,18 +88,18 @@ def _decoded(data: bytes) -> str:
 
 
 def _why_not(said: str) -> str:
-    """Return what is wrong with a line, without its value."""
+    """Return what is wrong with a line, without what is or may be a value."""
     name, equals, value = said.partition("=")
     name, value = name.removeprefix("export ").strip(), value.strip()
     shown = repr(name) if _SAYABLE.fullmatch(name) else "this line"
     if not equals:
-        return f"{shown} is no assignment (NAME=value)"
+        return "this line is no assignment (NAME=value)"
     if not name:
         return "there is no name before the '=' (NAME=value)"
     if any(letter.isspace() for letter in name):
-        return f"{shown} is no name: it has a blank in it (NAME=value)"
+        return "there is a blank in what stands before the '=' (NAME=value)"
     if value[:1] in ("'", '"'):
-        if value[0] in value[1:]:
+        if _IN_QUOTES.match(value):
             return f"something follows the closing quote of {shown}"
         return f"the quote of {shown} is never closed"
-    return f"{shown} is no assignment (NAME=value)"
+    return "this line is no assignment (NAME=value)"

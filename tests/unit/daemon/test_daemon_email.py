@@ -15,6 +15,7 @@ from tmd.config.settings import AlertSpec
 from tmd.core.alerts import Alert
 from tmd.daemon.sinks import NotDelivered
 from tmd.daemon.sinks.email import compose, email
+from tmd.posix.errands import Errands
 
 NOW = 1_800_000_000.0
 NAMES = {"program": "web", "group": "web", "process": "web"}
@@ -32,7 +33,9 @@ def _no_thread_is_left() -> Iterator[None]:
 
 def mail(port: int, *alerts: Alert, **settings: Any) -> str:
     usual = {"to": ("ops@example.com",), "smtp_host": "localhost", "smtp_port": port, "timeout": 20}
-    return email(AlertSpec(name="mail", kind="email", **{**usual, **settings}), "box", lambda: NOW)(alerts or [ALERT])
+    return email(AlertSpec(name="mail", kind="email", **{**usual, **settings}), "box", Errands(), lambda: NOW)(
+        alerts or [ALERT]
+    )
 
 
 def refusal(port: int, **settings: Any) -> NotDelivered:

@@ -65,7 +65,9 @@ def test_the_command_is_looked_for_in_the_path_of_the_file(tmp_path: Path) -> No
         command="tool",
         environment_file=(made(tmp_path / "a", f"PATH={tmp_path}"),),
     )
-    assert Launching({"PATH": "/nowhere"}, os.geteuid()).find_command(program, None)[0] == str(tool)
+    launching = Launching({"PATH": "/nowhere"}, os.geteuid())
+    assert launching.prepare(program, program.command, None).path == str(tool)
+    assert launching.refusal(program, None, files=True) is None
 
 
 def test_what_may_be_missing_may_be_missing(tmp_path: Path) -> None:
@@ -77,7 +79,7 @@ def test_what_may_be_missing_may_be_missing(tmp_path: Path) -> None:
 
 def test_what_may_be_missing_may_not_be_broken(tmp_path: Path) -> None:
     (tmp_path / "bad").write_text("nonsense\n")
-    with pytest.raises(CannotRead, match=r"/bad:1: 'nonsense' is no assignment"):
+    with pytest.raises(CannotRead, match=r"/bad:1: this line is no assignment"):
         variables([EnvironmentFile(str(tmp_path / "bad"), optional=True)], os.geteuid())
 
 
@@ -86,7 +88,7 @@ def test_a_start_is_refused_with_the_place(tmp_path: Path) -> None:
     with pytest.raises(SpawnRefused) as refused:
         Launching({}, os.geteuid()).prepare(program, "true", None)
     assert refused.value.reason == (
-        f"cannot start web_00: {tmp_path}/web.env:3: 'FOO BAR' is no assignment (NAME=value)"
+        f"cannot start web_00: {tmp_path}/web.env:3: this line is no assignment (NAME=value)"
     )
     assert (refused.value.fault, refused.value.transient) == (Fault.FAILED, False)
 

@@ -74,14 +74,17 @@ def test_assignments_have_their_lines_and_the_last_of_a_name_is_last() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ("A=1\n\nFOO BAR\n", 3, "'FOO BAR' is no assignment (NAME=value)"),
-        ("A=1\n# c\nFOO\n", 3, "'FOO' is no assignment (NAME=value)"),
-        ("export FOO\n", 1, "'FOO' is no assignment (NAME=value)"),
-        ("A: 1\n", 1, "'A: 1' is no assignment (NAME=value)"),
+        ("A=1\n\nFOO BAR\n", 3, "this line is no assignment (NAME=value)"),
+        ("A=1\n# c\nFOO\n", 3, "this line is no assignment (NAME=value)"),
+        ("export FOO\n", 1, "this line is no assignment (NAME=value)"),
+        ("A: 1\n", 1, "this line is no assignment (NAME=value)"),
         ("=1\n", 1, "there is no name before the '=' (NAME=value)"),
-        ("FOO BAR=1\n", 1, "'FOO BAR' is no name: it has a blank in it (NAME=value)"),
+        ("FOO BAR=1\n", 1, "there is a blank in what stands before the '=' (NAME=value)"),
         ('A="1\nB=2\n', 1, "the quote of 'A' is never closed"),
         ("A='1' and more\n", 1, "something follows the closing quote of 'A'"),
+        ('A="\\"\n', 1, "the quote of 'A' is never closed"),
+        ("A='it\\'s\n", 1, "the quote of 'A' is never closed"),
+        ('A="one\\"\ntwo" three\n', 1, "something follows the closing quote of 'A'"),
         ("\x1b[2J\n", 1, "this line is no assignment (NAME=value)"),
     ],
 )
@@ -114,7 +117,16 @@ def test_what_is_no_text_is_refused(data: bytes, line: int, reason: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ['TOKEN="s3cret\n', "TOKEN='s3cret' x\n", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIB\n"]
+    "text",
+    [
+        'TOKEN="s3cret\n',
+        "TOKEN='s3cret' x\n",
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIB\n",
+        "PASSWORD=\ns3cret\n",
+        "PASSWORD=\nmy s3cret=1\n",
+        "PASSWORD: s3cret\n",
+        "export PASSWORD s3cret\n",
+    ],
 )
 def test_no_secret_is_quoted(text: str) -> None:
     with pytest.raises(DotenvRefused) as refused:

@@ -19,7 +19,7 @@ from tmd.config.settings import AlertSpec
 from tmd.core.alerts import Alert, as_json
 from tmd.daemon.sinks import Deliver, NotDelivered, letter
 from tmd.daemon.sinks.dialing import Deadline, dial, explained, place, secured, tls
-from tmd.posix import errands
+from tmd.posix.errands import Errands
 from tmd.wire.visible import visible_line
 
 MAX_QUOTED = 200
@@ -30,8 +30,11 @@ LASTING_ENDS = frozenset({64, 65, 67})
 """exit statuses of `sendmail` (sysexits.h: usage, data, no such user) that the next attempt would bring again"""
 
 
-def email(spec: AlertSpec, host: str, clock: Callable[[], float] = time.time) -> Deliver:
-    """Return what mails alerts to `spec.to`. `host`: what this machine is called; `clock`: epoch seconds."""
+def email(spec: AlertSpec, host: str, errands: Errands, clock: Callable[[], float] = time.time) -> Deliver:
+    """Return what mails alerts to `spec.to`.
+
+    `host`: what this machine is called; `errands` run the local mailer; `clock`: epoch seconds.
+    """
     name = _domain(host)
     sender = spec.sender or f"taskmaster@{name}"
 
@@ -43,7 +46,7 @@ def email(spec: AlertSpec, host: str, clock: Callable[[], float] = time.time) ->
             raise NotDelivered(f"no letter can be made of it: {visible_line(str(why))}", lasting=True) from why
         if spec.smtp_host:
             return _Conversation(spec, name, Deadline(spec.timeout)).deliver(sender, data)
-        return _by_sendmail(spec, data.replace(b"\r\n", b"\n"))
+        return _by_sendmail(spec, errands, data.replace(b"\r\n", b"\n"))
 
     return deliver
 
@@ -170,7 +173,7 @@ def _quoted(code: int, text: bytes | str) -> str:
     return visible_line(f"{code} {' '.join(said.split())}")[:MAX_QUOTED].strip()
 
 
-def _by_sendmail(spec: AlertSpec, data: bytes) -> str:
+def _by_sendmail(spec: AlertSpec, errands: Errands, data: bytes) -> str:
     argv = [spec.sendmail, "-i"]  # a line with a lone dot does not end the letter
     if spec.sender is not None:
         argv += ["-f", spec.sender]
