@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tmd.config.settings import ProcessSpec
-from tmd.daemon.environment_files import CannotRead, variables
+from tmd.daemon.environment_files import CannotRead, EnvironmentFiles
 from tmd.posix import children
 from tmd.posix.privileges import find_user, group_ids
 from tmd.wire.faults import Fault
@@ -20,6 +20,7 @@ class Launching:
 
     def __init__(self, environment: Mapping[str, str], uid: int) -> None:
         self._environment, self._uid = environment, uid
+        self._files = EnvironmentFiles()
 
     def refusal(self, spec: ProcessSpec, serverurl: str | None, *, files: bool) -> children.SpawnRefused | None:
         """Return why a start would be refused for want of something to run, None when nothing speaks against it.
@@ -64,7 +65,7 @@ class Launching:
 
     def _from_files(self, spec: ProcessSpec) -> dict[str, str]:
         try:
-            return variables(spec.environment_file, os.geteuid() if spec.uid is None else spec.uid)
+            return self._files.variables(spec.environment_file, os.geteuid() if spec.uid is None else spec.uid)
         except CannotRead as why:
             raise children.SpawnRefused(f"cannot start {spec.name}: {why}", Fault.FAILED) from None
 

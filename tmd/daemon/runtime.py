@@ -8,6 +8,7 @@ thousand programs to start never keep a client waiting.
 import signal
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 
 from tmd.config.settings import ProcessSpec, Settings
@@ -296,8 +297,6 @@ class Runtime:
         """Let go of everything; what still runs is left alone."""
         for timer in self._timers.values():
             timer.cancel()
-        self.alerts.close()
-        self.listeners.close()
-        self.hooks.close()
-        self.lives.close()
-        self.sockets.close()
+        with ExitStack() as ends:  # from the last to the first, each whatever another one does
+            for room in (self.sockets, self.lives, self.hooks, self.listeners, self.alerts):
+                ends.callback(room.close)

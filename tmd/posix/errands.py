@@ -80,7 +80,10 @@ class Errands:
                     os.close(fd)
 
     def reaped(self, pid: int, returncode: int) -> bool:
-        """The loop has reaped a child that nobody else knows. Tell whether it is (or may be: it just started) an errand."""
+        """Take note of a child that the loop has reaped and nobody else knows; tell whether it may be an errand.
+
+        It may be one that just started, whose pid is not known yet.
+        """
         if not self._starting:
             return False
         self._ends[pid] = returncode

@@ -11,12 +11,13 @@ import io
 import re
 from typing import NamedTuple
 
-MAX_BYTES = 128 * 1024
-"""a program can be given little more in one piece, and two megabytes in all; it is read while others wait"""
-MOST_BLANKS = 256
+MAX_BYTES = 64 * 1024
+MOST_ENTRIES = 1000
+"""assignments and comments; with the other two it bounds what a file can cost, as others wait while it is read"""
+MOST_BLANKS = 128
 """in a row: the parser's time grows with the square of them"""
 
-_BLANKS = re.compile(rf"[^\S\r\n]{{{MOST_BLANKS + 1}}}")
+_BLANKS = re.compile(r"[^\S\r\n]+")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _SAYABLE = re.compile(r"[\w.-]{1,40}")
 """short and of ordinary letters: a name rather than a piece of a secret"""
@@ -55,10 +56,13 @@ def read_dotenv(data: bytes) -> list[Assignment]:
     text = _decoded(data)
     found: list[Assignment] = []
     problems: list[NoAssignment] = []
-    for binding in parse_stream(io.StringIO(text, newline="")):
+    for number, binding in enumerate(parse_stream(io.StringIO(text, newline=""))):
         said = binding.original.string
         before = said[: len(said) - len(said.lstrip())]
         line = binding.original.line + len(_LINE_END.findall(before))
+        if number == MOST_ENTRIES and said.strip():
+            problems.append(NoAssignment(line, f"more than {MOST_ENTRIES} assignments and comments are too many"))
+            break
         said = said.strip()
         if binding.error or (binding.key is not None and binding.value is None):
             problems.append(NoAssignment(line, _why_not(said)))
@@ -81,9 +85,10 @@ def _decoded(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DotenvRefused([NoAssignment(line, f"is not UTF-8 (byte 0x{data[error.start]:02x})")]) from None
-    if blanks := _BLANKS.search(text):
-        line = len(_LINE_END.findall(text, 0, blanks.start())) + 1
-        raise DotenvRefused([NoAssignment(line, f"more than {MOST_BLANKS} blanks in a row")])
+    for blanks in _BLANKS.finditer(text):
+        if blanks.end() - blanks.start() > MOST_BLANKS:
+            line = len(_LINE_END.findall(text, 0, blanks.start())) + 1
+            raise DotenvRefused([NoAssignment(line, f"more than {MOST_BLANKS} blanks in a row")])
     return text
 
 
