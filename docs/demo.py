@@ -23,7 +23,8 @@ class Tour:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.config = home / "etc" / "taskmaster.ini"
-        self.environ = {**os.environ, "RUNTIME_DIRECTORY": str(home / "run"), "LOGS_DIRECTORY": str(home / "log")}
+        places = {"RUNTIME_DIRECTORY": "run", "LOGS_DIRECTORY": "log", "STATE_DIRECTORY": "state"}
+        self.environ = {**os.environ, **{name: str(home / place) for name, place in places.items()}}
         shutil.copytree(ROOT / "etc", home / "etc")
 
     def say(self, text: str) -> None:

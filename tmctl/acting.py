@@ -11,7 +11,7 @@ from tmctl import exits
 from tmctl.marshal import ServerFault
 from tmctl.render import CLEAR_ERRORS, SIGNAL_ERRORS, START_ERRORS, Info, info_name, is_up, namespec, reason
 from tmctl.session import Misused, Request, Session
-from tmd.wire.faults import Fault
+from tmd.wire.faults import GOES_ON, Fault
 from tmd.wire.names import split_namespec
 
 
@@ -211,5 +211,7 @@ def _tell_restart(session: Session, names: Iterable[str], infos: list[Info], res
 
 
 def _tell_half(session: Session, spec: str, outcome: Info, deed: Deed) -> None:
+    if deed is STOP and outcome["status"] == Fault.FAILED and outcome["description"].endswith(GOES_ON):
+        return  # nothing was stopped; the other half says why
     code = Fault.SUCCESS if deed is STOP else outcome["status"]
     _tell(session, spec, code, outcome["description"], deed)

@@ -1,40 +1,17 @@
-"""The commands `alerts` and `alert-test`: where alerts go, how that fares, and a sample on demand.
+"""The commands `alerts` and `alert-test`: where alerts go, how that fares, and a sample on demand."""
 
-Only a tmd has alerts; of another server it is said.
-"""
-
-from typing import Any
-
-from tmctl import exits
-from tmctl.marshal import ServerFault
+from tmctl import exits, named
+from tmctl.marshal import ServerFault, can_carry
+from tmctl.named import Item, Named
 from tmctl.render import Paint
 from tmctl.session import Request, Session
 from tmd.wire.faults import Fault
-
-Sink = dict[str, Any]
-
-_NOT_TMD = "ERROR: this server has no alerts (it is not tmd)"
+from tmd.wire.visible import visible_line
 
 
 def alerts(session: Session, request: Request) -> None:
     """Show each sink: where it goes, what it is told, what became of it."""
-    if not session.server_is_up():
-        return
-    found = ask_for_sinks(session)
-    if found is None:
-        session.fail(_NOT_TMD)
-        return
-    if request.words and not request.everything:
-        known = {sink["name"]: sink for sink in found}
-        for name in request.words:
-            if name not in known:
-                session.fail(f"{name}: ERROR (no such sink)")
-        found = [known[name] for name in dict.fromkeys(request.words) if name in known]
-    elif not found:
-        session.say("no alerts are configured")
-    for sink in found:
-        session.say(*sink_lines(sink, session.paint))
-    session.record("alerts", found)
+    named.show(session, request, SINKS)
 
 
 def alert_test(session: Session, request: Request) -> None:
@@ -42,13 +19,16 @@ def alert_test(session: Session, request: Request) -> None:
     if not session.server_is_up():
         return
     names = [] if request.everything else request.words
-    try:
-        results: list[Sink] = session.client.wait("taskmaster.testAlert", names)
-    except ServerFault as fault:
-        if fault.code != Fault.UNKNOWN_METHOD:
-            raise
-        session.fail(_NOT_TMD)
-        return
+    known = [name for name in names if can_carry(name)]
+    results = [_unknown(name) for name in dict.fromkeys(names) if name not in known]
+    if known or not names:
+        try:
+            results += session.client.wait("taskmaster.testAlert", known)
+        except ServerFault as fault:
+            if fault.code != Fault.UNKNOWN_METHOD:
+                raise
+            session.fail(SINKS.foreign)
+            return
     session.record("results", results)
     if not results:
         session.fail("ERROR: no alerts are configured")
@@ -58,18 +38,12 @@ def alert_test(session: Session, request: Request) -> None:
             session.status = exits.GENERIC
 
 
-def ask_for_sinks(session: Session) -> list[Sink] | None:
-    """Return the sinks of the server; None when it is one that has none to tell of."""
-    try:
-        found: list[Sink] = session.client.call("taskmaster.getAlerts")
-    except ServerFault as fault:
-        if fault.code != Fault.UNKNOWN_METHOD:
-            raise
-        return None
-    return found
+def _unknown(name: str) -> Item:
+    """Return what a tmd says of a name it does not know, for one that cannot be sent to it."""
+    return {"name": name, "kind": "", "goes_to": "", "ok": False, "said": "no such sink"}
 
 
-def sink_lines(sink: Sink, paint: Paint) -> list[str]:
+def sink_lines(sink: Item, paint: Paint) -> list[str]:
     """Return one line about a sink, and one about its last trouble."""
     filters = [f"{key} {','.join(sink[key])}" for key in ("events", "programs") if sink[key]] or ["all events"]
     counts = [
@@ -80,14 +54,24 @@ def sink_lines(sink: Sink, paint: Paint) -> list[str]:
     return [head, *([f"  last trouble: {sink['last_error']}"] if sink["last_error"] else [])]
 
 
-def result_line(result: Sink, paint: Paint) -> str:
+def result_line(result: Item, paint: Paint) -> str:
     """Return one line about a sample that was sent."""
     if not result["kind"]:
-        return f"{result['name']}: ERROR ({result['said']})"
+        return f"{visible_line(result['name'])}: ERROR ({result['said']})"
     outcome = paint("delivered", "green") if result["ok"] else paint("not delivered", "red")
     return f"{_named(result)}: {outcome}{': ' if result['said'] else ''}{result['said']}"
 
 
-def _named(sink: Sink) -> str:
+def _named(sink: Item) -> str:
     where = str(sink["goes_to"])
     return f"{sink['name']} ({'' if where.startswith(sink['kind']) else sink['kind'] + ' '}{where})"
+
+
+SINKS = Named(
+    method="taskmaster.getAlerts",
+    key="alerts",
+    noun="sink",
+    none="no alerts are configured",
+    foreign="ERROR: this server has no alerts (it is not tmd)",
+    lines=sink_lines,
+)

@@ -80,10 +80,15 @@ def update(session: Session, request: Request) -> None:
 def _tell_update(session: Session, done: Info, *, verbose: bool) -> None:
     for name in done["removed"]:
         session.say(f"{name}: stopped", f"{name}: removed process group")
+    held = {each["name"]: each["reason"] for each in done.get("held", ())}
     for change in done["changed"]:
-        if not change.get("kept") and (change["removed"] or change["restarted"]):
+        stopped = change["removed"] or set(change["restarted"]) - set(held)
+        if not change.get("kept") and stopped:
             session.say(f"{change['name']}: stopped")  # all of it, as supervisorctl does with every change
         session.say(f"{change['name']}: updated process group")
+        for name in change["restarted"]:
+            if name in held:
+                session.fail(f"{name}: ERROR ({held[name]}; it gets the new settings when it is restarted)")
         if verbose:
             session.say(*touched_lines(change))
     for name in done["added"]:

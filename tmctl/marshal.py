@@ -40,6 +40,16 @@ def encode_call(method: str, params: Sequence[Argument]) -> bytes:
     return text.encode("utf-8", "replace")
 
 
+def can_carry(text: str) -> bool:
+    """Tell whether a call can have this text in it: XML has no way to write most control characters."""
+    return not any(
+        (character < " " and character not in "\t\n\r")
+        or "\ud800" <= character <= "\udfff"
+        or character in "\ufffe\uffff"
+        for character in text
+    )
+
+
 def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 

@@ -9,8 +9,8 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from tmctl import exits
-from tmctl.alerts import ask_for_sinks
+from tmctl import exits, named
+from tmctl.alerts import SINKS
 from tmctl.complete import completions
 from tmctl.output import silence
 from tmctl.render import Info
@@ -36,7 +36,7 @@ def offer(session: Session, words: Sequence[str]) -> None:
         return found
 
     def sinks() -> Sequence[str]:
-        return [sink["name"] for sink in ask_for_sinks(session) or ()]
+        return [sink["name"] for sink in named.ask(session, SINKS) or ()]
 
     for candidate in completions(" ".join(words), infos, None, sinks):
         if candidate.isprintable():

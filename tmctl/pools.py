@@ -1,54 +1,21 @@
-"""The command `pools`, and what `status --verbose` says about event listeners.
-
-Only a tmd tells of its pools; of another server it is said, or nothing is shown.
-"""
+"""The command `pools`, and what `status --verbose` says about event listeners."""
 
 from collections.abc import Iterable
-from typing import Any
 
-from tmctl.marshal import ServerFault
+from tmctl import named
+from tmctl.named import Item, Named
 from tmctl.render import Info, Paint
 from tmctl.session import Request, Session
-from tmd.wire.faults import Fault
-
-Pool = dict[str, Any]
 
 _COLOURS = {"READY": "green", "BUSY": "green", "ACKNOWLEDGED": "yellow", "UNKNOWN": "red"}
 
 
 def pools(session: Session, request: Request) -> None:
     """Show each pool of event listeners: what it subscribed to, what became of events, how its listeners are."""
-    if not session.server_is_up():
-        return
-    found = ask_for_pools(session)
-    if found is None:
-        session.fail("ERROR: this server does not tell about its event listeners (it is not tmd)")
-        return
-    if request.words and not request.everything:
-        known = {pool["name"]: pool for pool in found}
-        for name in request.words:
-            if name not in known:
-                session.fail(f"{name}: ERROR (no such pool)")
-        found = [known[name] for name in dict.fromkeys(request.words) if name in known]
-    elif not found:
-        session.say("no event listeners")
-    for pool in found:
-        session.say(*pool_lines(pool, session.paint))
-    session.record("pools", found)
+    named.show(session, request, POOLS)
 
 
-def ask_for_pools(session: Session) -> list[Pool] | None:
-    """Return the pools of the server; None when it is one that does not tell."""
-    try:
-        found: list[Pool] = session.client.call("taskmaster.getEventPools")
-    except ServerFault as fault:
-        if fault.code != Fault.UNKNOWN_METHOD:
-            raise
-        return None
-    return found
-
-
-def pool_lines(pool: Pool, paint: Paint) -> list[str]:
+def pool_lines(pool: Item, paint: Paint) -> list[str]:
     """Return one line about a pool, one about an event it is in trouble with, and one about each of its listeners."""
     counts = "  ".join(f"{key} {pool[key]}" for key in ("delivered", "rejected", "redelivered"))
     head = (
@@ -60,7 +27,7 @@ def pool_lines(pool: Pool, paint: Paint) -> list[str]:
     return [head, *trouble, *listeners]
 
 
-def listener_notes(found: Iterable[Pool], paint: Paint) -> dict[str, str]:
+def listener_notes(found: Iterable[Item], paint: Paint) -> dict[str, str]:
     """Return one line about each listener, by the name it is started by."""
     return {
         listener["name"]: (
@@ -72,7 +39,7 @@ def listener_notes(found: Iterable[Pool], paint: Paint) -> dict[str, str]:
     }
 
 
-def listener_records(found: Iterable[Pool]) -> dict[str, Info]:
+def listener_records(found: Iterable[Item]) -> dict[str, Info]:
     """Return the same as records for `--json`."""
     return {
         listener["name"]: {
@@ -88,7 +55,7 @@ def listener_records(found: Iterable[Pool]) -> dict[str, Info]:
     }
 
 
-def _dropped(pool: Pool, paint: Paint) -> str:
+def _dropped(pool: Item, paint: Paint) -> str:
     text = f"dropped {pool['dropped']}"
     return paint(text, "red") if pool["dropped"] else text
 
@@ -102,3 +69,13 @@ def _condition(listener: Info, paint: Paint) -> str:
     note = str(listener.get("note", ""))
     colour = "red" if note else _COLOURS.get(state, "")
     return f"{paint(state, colour)} for {hours}:{minutes:02}:{seconds:02}{', ' if note else ''}{note}"
+
+
+POOLS = Named(
+    method="taskmaster.getEventPools",
+    key="pools",
+    noun="pool",
+    none="no event listeners",
+    foreign="ERROR: this server does not tell about its event listeners (it is not tmd)",
+    lines=pool_lines,
+)

@@ -9,7 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from tmctl.alerts import ask_for_sinks
+from tmctl import named
+from tmctl.alerts import SINKS
 from tmctl.client import HttpStatus
 from tmctl.complete import Names, completions
 from tmctl.connection import Unreachable
@@ -77,7 +78,7 @@ def _ask_names(session: Session) -> Sequence[Info]:
 
 def _ask_sinks(session: Session) -> Sequence[str]:
     try:
-        return [sink["name"] for sink in ask_for_sinks(session) or ()]
+        return [sink["name"] for sink in named.ask(session, SINKS) or ()]
     except (Unreachable, ServerFault, HttpStatus, BadReply):
         return ()
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tmctl import exits
+from tmctl import exits, named
 from tmctl.marshal import ServerFault
-from tmctl.pools import ask_for_pools, listener_notes, listener_records
+from tmctl.pools import POOLS, listener_notes, listener_records
 from tmctl.render import Info, avail_line, info_name, is_at_rest, process_record, status_lines, summary_line
 from tmctl.session import Request, Session
 from tmd.wire.faults import Fault
@@ -28,7 +28,7 @@ def status(session: Session, request: Request) -> None:
 
 def _tell_listeners(session: Session, lines: list[str], records: list[Info]) -> None:
     """Put a line, and a part of the record, behind each process that listens to events."""
-    pools = ask_for_pools(session) or ()
+    pools = named.ask(session, POOLS) or ()
     notes, told = listener_notes(pools, session.paint), listener_records(pools)
     for number, record in enumerate(records):
         note = notes.get(record["name"])

@@ -5,10 +5,11 @@ The sentences are the daemon's, and what programs wrote is spelled out by it: no
 
 from typing import Any
 
-from tmctl.marshal import ServerFault
+from tmctl.marshal import ServerFault, can_carry
 from tmctl.render import Info, Paint, info_name
 from tmctl.session import Misused, Request, Session
 from tmd.wire.faults import Fault
+from tmd.wire.visible import visible_line
 
 DEFAULT_LINES = 5
 _NOT_TMD = "ERROR: this server does not tell why a process died (it is not tmd)"
@@ -48,15 +49,19 @@ def _parsed(words: list[str]) -> tuple[list[str], int]:
 
 
 def _ask(session: Session, name: str, lines: int) -> list[Info] | None:
+    shown = visible_line(name)
+    if not can_carry(name):
+        session.fail(f"{shown}: ERROR (no such process)")
+        return None
     try:
         found: list[Info] = session.client.call("taskmaster.why", name, lines)
     except ServerFault as fault:
         if fault.code == Fault.UNKNOWN_METHOD:
             session.fail(_NOT_TMD)
         elif fault.code == Fault.BAD_NAME:
-            session.fail(f"{name}: ERROR (no such process)")
+            session.fail(f"{shown}: ERROR (no such process)")
         else:
-            session.fail(f"{name}: ERROR ({fault.text.partition(': ')[2] or fault.text})")
+            session.fail(f"{shown}: ERROR ({fault.text.partition(': ')[2] or fault.text})")
         return None
     return found
 

@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from tmd import __version__
 from tmd.arguments import SWITCHES, Arguments, UsageError, parse, usage
 from tmd.config.daemon import check_flags
 from tmd.config.host import Host
 from tmd.config.load import Loaded, load_file
 from tmd.config.settings import Dialect
-from tmd.daemon import environment_files
+from tmd.daemon.environment_files import EnvironmentFiles
 from tmd.daemon.host import machine_host
 from tmd.drop_in import DAEMON, SAMPLE, CannotInstall, called_as, install_names
 from tmd.tree.problems import ConfigRefused
@@ -52,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             case "explain":
                 return _explain(arguments.subject)
         host = machine_host(arguments.overrides, arguments.flags)
+        if arguments.action == "check-config":
+            host = msgspec.structs.replace(host, environment_file_problems=EnvironmentFiles().problems)
         check_flags(host, supervisors=called == DAEMON)
         path = arguments.configuration or _found(supervisors=called == DAEMON)
         if not os.path.isabs(path) and _nowhere():
@@ -183,9 +187,6 @@ def _explain(option: str) -> int:
 def _approve(path: str, loaded: Loaded) -> int:
     for warning in loaded.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    wrong = list(environment_files.problems(loaded.settings))
-    if wrong:
-        return _fail("\n  ".join(wrong))
     groups = loaded.settings.groups
     processes = sum(len(group.processes) for group in groups)
     dialect = "native" if loaded.settings.dialect is Dialect.NATIVE else "Supervisor"

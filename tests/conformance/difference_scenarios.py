@@ -113,6 +113,13 @@ SCENARIOS = [
         differs=Differs("passed-over", "", r"autostrat.*did you mean"),
     ),
     Scenario(
+        "differs: a quote that is never closed",
+        section("a", "command=sh -c 'true", "autostart=false"),
+        [Show("d.log", told="a.command")],
+        log="no",
+        differs=Differs("open-quote", "", r"WARN .*:a\.command: cannot be split into words: a quote is not closed"),
+    ),
+    Scenario(
         "differs: an identifier read again",
         "",
         [Config("", daemon="identifier=other"), Rpc("supervisor.reloadConfig"), Rpc("supervisor.getIdentification")],

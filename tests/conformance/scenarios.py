@@ -148,7 +148,13 @@ SCENARIOS = [
     Scenario(
         "cannot be parsed",
         section("web", "command=sh -c 'true", "startretries=0"),
-        [Until("web", "FATAL"), Ctl("status"), Rpc("supervisor.startProcess", ("web",))],
+        [
+            Until("web", "FATAL"),
+            Ctl("status"),
+            Rpc("supervisor.startProcess", ("web",)),
+            Show("d.log", told="parse|gave up"),
+        ],
+        log="no",  # tmd warns of it when it reads the file
     ),
     Scenario(
         "tail and read",

@@ -240,16 +240,12 @@ def test_nothing_a_program_says_can_move_a_terminal(rig: Rig) -> None:
     (rig.dir / "shout").write_text(f"#!/bin/sh\n{shout}\n")
     (rig.dir / "shout").chmod(0o755)
     with WebhookServer() as hook, MailServer() as post:
-        rig.write_native(
-            '  odd:\n    command: "{dir}/shout"\n    startsecs: 0\n    autorestart: never\n'
-            '    process_name: "x\\e[31m%(process_num)s"\n',
-            daemon=f"""\
-  alerts:
-    - file: alerts.jsonl
-    - webhook: {hook.url}
-    - email: ops@example.com
-      smtp: localhost:{post.port}
-""",
+        # Supervisor takes any name
+        rig.write(
+            "[program:odd]\ncommand={dir}/shout\nstartsecs=0\nautorestart=false\n"
+            "process_name=x\x1b[31m%(process_num)s\n"
+            f"[alert:file]\nfile=alerts.jsonl\n[alert:hook]\nwebhook={hook.url}\n"
+            f"[alert:mail]\nemail=ops@example.com\nsmtp=localhost:{post.port}\n"
         )
         rig.start()
         rig.wait(lambda: any("ended" in mail.text for mail in post.mails), 20, "a mail came")

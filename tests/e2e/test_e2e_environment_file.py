@@ -1,6 +1,7 @@
 """Variables from files: what a program really gets, and what is said of a file that cannot be used."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from tests.support import eventually
 
 pytestmark = pytest.mark.ours
 
-SLEEP = "command=sleep 100000\n"
+SLEEP_COMMAND = "sleep 100000"
+SLEEP = f"command={SLEEP_COMMAND}\n"
 
 
 def environment(pid: int) -> dict[str, str]:
@@ -74,7 +76,7 @@ def test_the_native_dialect_takes_a_list(rig: Rig) -> None:
 
 
 BROKEN = {
-    "a line": (b"A=1\n\nFOO BAR\n", "{file}:3: 'FOO BAR' is no assignment (NAME=value)"),
+    "a line": (b"A=1\n\nFOO BAR\n", "{file}:3: this line is no assignment (NAME=value)"),
     "a quote": (b'A=1\nTOKEN="s3cret\n', "{file}:2: the quote of 'TOKEN' is never closed"),
     "binary": (b"A=1\n\x7fELF\x00\x01", "{file}:2: has a NUL byte: this is a binary file"),
     "encoding": (b"A=caf\xe9\n", "{file}:1: is not UTF-8 (byte 0xe9)"),
@@ -92,7 +94,9 @@ def test_a_broken_file_is_told_with_its_line_until_it_is_mended(rig: Rig, kind: 
     wanted = "cannot start web: " + reason.replace("{file}", str(file))
     assert info["spawnerr"] == wanted
     assert [line.text for line in rig.lines("^spawnerr")] == [f"spawnerr: {wanted}"] * 2
-    assert wanted in rig.ctl("start", "web").text
+    assert rig.ctl("start", "web").text == "web: ERROR (spawn error)\n"
+    assert rig.until("web", "FATAL", deadline_s=20)["spawnerr"] == wanted
+    assert wanted in rig.ctl("status", "web").text
     assert "s3cret" not in rig.log.read_text()
     assert rig.state("good") in ("STARTING", "RUNNING")
     file.write_text("A=1\n")
@@ -118,8 +122,44 @@ def test_a_file_that_went_away_or_turned_into_something_else(rig: Rig, turned_in
             reason = f"no such file (write -{file} if it may be missing)"
     rig.ctl("stop", "web")
     answer = rig.ctl("start", "web")
-    assert answer.text == f"web: ERROR (FAILED: cannot start web: {file}: {reason})\n"
-    assert answer.code == 1
+    assert (answer.text, answer.code) == ("web: ERROR (spawn error)\n", 7)
+    assert rig.until("web", "FATAL", deadline_s=20)["spawnerr"] == f"cannot start web: {file}: {reason}"
+    rig.stop()
+
+
+def test_a_file_that_is_missing_concerns_one_program_only(rig: Rig) -> None:
+    file = rig.dir / "web.env"
+    rig.write_native(
+        f"  web: {{cmd: {SLEEP_COMMAND}, environment_file: web.env, startretries: 0}}\n"
+        f"  good: {{cmd: {SLEEP_COMMAND}}}\n"
+    )
+    wanted = f"programs.web.environment_file: there is no file '{file}' (-{file} if it may be missing)"
+    checked = rig.run_daemon("--check-config")
+    assert checked.code == 2
+    said = f"programs.web.environment_file: {file}: no such file (write -{file} if it may be missing)"
+    assert re.match(rf"Error: {rig.conf}:\d+:\d+: {re.escape(said)}\n", checked.err)
+    assert "warning" not in checked.err
+    rig.start()
+    assert wanted in rig.until_line("there is no file")[0].text
+    info = rig.until("web", "FATAL", deadline_s=20)
+    assert info["spawnerr"] == f"cannot start web: {file}: no such file (write -{file} if it may be missing)"
+    rig.until("good", "RUNNING")
+    assert rig.ctl("update").code == 0
+    file.write_text("A=1\n")
+    assert rig.ctl("start", "web").text == "web: started\n"
+    rig.stop()
+
+
+def test_a_file_that_a_prestart_hook_writes_is_read_by_that_very_start(rig: Rig) -> None:
+    script = rig.dir / "fetch"
+    script.write_text("#!/bin/sh\necho A=fetched > web.env\n")
+    script.chmod(0o755)
+    rig.write_native(
+        f'  web: {{cmd: {SLEEP_COMMAND}, environment_file: -web.env, prestart: "{{dir}}/fetch", directory: "{{dir}}"}}'
+    )
+    rig.start()
+    rig.until("web", "RUNNING")
+    assert environment(rig.pid("web"))["A"] == "fetched"
     rig.stop()
 
 
@@ -129,9 +169,19 @@ def test_check_config_reads_the_files_too(rig: Rig) -> None:
     rig.write(f"[program:web]\n{SLEEP}environment_file={{dir}}/web.env\nnumprocs=3\nprocess_name=w%(process_num)d\n")
     answer = rig.run_daemon("--check-config")
     assert answer.code == 2
-    assert answer.err.count(f"{file}:2: 'FOO BAR' is no assignment (NAME=value)\n") == 1
+    assert answer.err.count(f"{file}:2: this line is no assignment (NAME=value)\n") == 1
     assert f"{file}:3: the quote of 'B' is never closed\n" in answer.err
+    rig.write_native("  web: {cmd: sleep 1000, environment_file: web.env}\n  bad: {cmd: sleep 1000, umask: 9}\n")
+    answer = rig.run_daemon("--check-config")
+    lines = answer.err.splitlines()
+    assert [line.rpartition("/tm.yaml")[2].partition(" (")[0] for line in lines[:3]] == [
+        f":9:26: programs.web.environment_file: {file}:2: this line is no assignment",
+        f":9:26: programs.web.environment_file: {file}:3: the quote of 'B' is never closed",
+        ":10:26: programs.bad.umask: cannot read '9' as an octal number",
+    ]
+    assert lines[3].startswith("3 problems in all")
     file.write_text("A=1\n")
+    rig.write_native("  web: {cmd: sleep 1000, environment_file: web.env}\n")
     assert rig.run_daemon("--check-config").code == 0
 
 

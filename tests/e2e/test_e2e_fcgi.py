@@ -260,7 +260,7 @@ def test_an_address_in_use_is_a_failed_start_with_its_reason_and_is_tried_again(
         info = rig.until("web", "FATAL")
         reason = f"cannot listen on '{rig.dir}/fcgi': pid {os.getpid()} ({own_name()}) does"
         assert info["spawnerr"] == info["description"] == reason
-        assert [line.text for line in rig.lines("spawnerr")] == [f"spawnerr: {reason}"] * 2
+        assert [line.text for line in rig.until_line("spawnerr", count=2)] == [f"spawnerr: {reason}"] * 2
         assert rig.ctl("start", "web").text == "web: ERROR (spawn error)\n"
         rig.until("web", "FATAL")
     rig.ctl("start", "web")

@@ -1,6 +1,7 @@
 """Hooks that hang, flood, fork or are not there: their program waits for the time-out, and nothing else notices."""
 
 import signal
+import sys
 import time
 from typing import Any
 
@@ -227,4 +228,16 @@ def test_a_reload_waits_for_hooks_and_starts_afresh(rig: Rig) -> None:
     rig.wait(lambda: len(turns(rig)) == 6, 30, "the second life")
     assert turns(rig)[2:5] == ["prestop shutdown", "poststop stopped", "prestart start"]
     assert not rig.lines("reaped unknown pid")
+    rig.stop()
+
+
+def test_a_hook_that_has_left_its_group_is_killed_all_the_same(rig: Rig) -> None:
+    leave = "import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(600)"
+    script = rig.dir / "leave.py"
+    script.write_text(leave, encoding="utf-8")
+    rig.write_native(section(timeout_s=0.6, prestart=f"!{sys.executable} -S {script}", startretries=0))
+    rig.start()
+    info = rig.until("web", "FATAL", deadline_s=30)
+    assert info["spawnerr"].endswith("prestart hook timed out after 0.6 seconds")
+    assert children(rig) == []
     rig.stop()

@@ -172,4 +172,5 @@ def test_under_the_daemon(rig: Rig) -> None:
     pid = rig.pid("db")
     world.kill(int(rig.text("db.pid")))
     rig.until_new_pid("db", pid)  # the end of the real one is noticed, and it is started again
+    eventually(lambda: rig.text("out").count("ready") == 3, 20)  # a signal before that would find nobody to pass it on
     rig.stop()

@@ -216,12 +216,12 @@ def test_after_a_sigkill_of_the_daemon(rig: Rig) -> None:
 
 
 def test_what_takes_over_a_terminal_is_shown_and_not_obeyed(rig: Rig) -> None:
-    rig.write_native(r"""
-  web:
-    cmd: sh -c 'printf "\033[2J\033]0;owned\007\rRUNNING\n\342\200\256evil\n" >&2; exit 1'
-    startretries: 0
-  "bad\e[31mname": {cmd: "/usr/bin/no\x1b[31mred", startretries: 0}
-""")
+    shout = r"""printf "\033[2J\033]0;owned\007\rRUNNING\n\342\200\256evil\n" >&2; exit 1"""
+    # Supervisor takes any name
+    rig.write(
+        f"[program:web]\ncommand=sh -c '{shout}'\nstartretries=0\n"
+        "[program:bad\x1b[31mname]\ncommand=/usr/bin/no\x1b[31mred\nstartretries=0\n"
+    )
     rig.start()
     rig.until("web", "FATAL", deadline_s=20)
     terminal = rig.terminal("why", "all", deadline_s=20)

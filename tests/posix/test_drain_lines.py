@@ -229,7 +229,7 @@ def test_a_new_form_begins_with_a_line_of_its_own(station: Station, log: Path) -
     lines = log.read_bytes().splitlines()
     assert lines[0] == b"raw "
     assert [json.loads(line)["msg"] for line in lines[1:3]] == ["one", "two"]
-    assert lines[3:] == [WHEN + b" web stdout: three", WHEN + b" web stdout: four", b"five"]
+    assert lines[3:] == [WHEN + b" web stdout: three", WHEN + b" web stdout+ four", b"five"], "a piece that goes on"
 
 
 def test_the_same_form_in_the_same_place_goes_on_with_its_line(station: Station, log: Path) -> None:

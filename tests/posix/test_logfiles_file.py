@@ -103,6 +103,18 @@ def test_a_blob_that_trickles_in_overshoots_by_one_line_length_at_most(files: li
     assert sizes[-1] <= 100_000 + 65_536
 
 
+def test_what_was_written_last_is_told_over_a_rotation_as_far_as_it_is_there(
+    files: list[LogFile], tmp_path: Path
+) -> None:
+    file = make(files, tmp_path / "log", maxbytes=10, backups=2)
+    file.write(b"long enough\nrest", 0.0)
+    assert (file.tail(99), file.tail(9), file.tail(2)) == (b"long enough\nrest", b"ough\nrest", b"st")
+    (tmp_path / "log.1").unlink()
+    assert file.tail(99) == b"rest"
+    (tmp_path / "log.1").mkdir()
+    assert file.tail(99) == b"rest"
+
+
 def test_no_backups_means_emptied(files: list[LogFile], tmp_path: Path) -> None:
     path = tmp_path / "log"
     file = make(files, path, maxbytes=10)

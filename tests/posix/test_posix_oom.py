@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tmd.posix.oom import Kills, OomWitness, Places, Word, judge, told
+from tmd.posix.oom import RECENT_S, Kills, OomWitness, Places, Word, judge, told
 
 INITIAL = "pid:[4026531836]"
 KMSG = b"""\
@@ -32,11 +32,15 @@ def places(tmp_path: Path) -> Places:
 
 
 def test_counters_are_compared_with_the_last_look(places: Places) -> None:
-    witness = OomWitness(places)
+    at = [100.0]
+    witness = OomWitness(places, lambda: at[0])
     assert witness.noted() == (Kills(4, 1), Kills(4, 1))
     Path(places.counters).write_text("oom_kill 6\n")
     (Path(places.groups) / "tmd.service" / "memory.events").write_text("oom_kill 2\n")
     assert witness.noted() == (Kills(4, 1), Kills(6, 2))
+    at[0] += RECENT_S - 1
+    assert witness.noted() == (Kills(4, 1), Kills(6, 2)), "of two that died together, the second is looked into later"
+    at[0] += 2
     assert witness.noted() == (Kills(6, 2), Kills(6, 2))
 
 
@@ -54,7 +58,7 @@ def test_without_control_groups_or_counters(places: Places) -> None:
     ("before", "now", "verdict"),
     [
         (Kills(4, None), Kills(4, None), "no"),
-        (Kills(4, 1), Kills(5, 1), "no"),
+        (Kills(4, 1), Kills(5, 1), None),
         (Kills(None, None), Kills(None, None), "unknown"),
         (Kills(None, None), Kills(3, None), "unknown"),
         (Kills(4, None), Kills(5, None), None),
@@ -72,6 +76,9 @@ def test_what_is_said_when_the_log_cannot_be_asked() -> None:
     group = judge(Kills(4, 1), Kills(6, 2), ask=False)
     assert group is not None
     assert "2 processes in tmd's control group" in group.detail
+    other = judge(Kills(4, 1), Kills(5, 1), ask=False)
+    assert other is not None
+    assert "a process, but none in tmd's control group, for" in other.detail
 
 
 def test_the_log_names_the_process_and_its_size(places: Places) -> None:

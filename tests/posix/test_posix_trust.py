@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.posix.conftest import NOBODY
+from tmd.posix import trust
 from tmd.posix.logfiles import LogFile, LogTarget, open_file
 from tmd.posix.privileges import find_user
-from tmd.posix.trust import anchored, open_real, refuse_foreign_links, unsafe_directory
+from tmd.posix.trust import anchored, open_real, real_path, unsafe_directory
 
 AS_ROOT = pytest.mark.skipif(
     os.geteuid() != 0, reason="only root can make what belongs to others, and only root is refused it"
@@ -146,6 +147,34 @@ def test_groups_of_the_system_are_trusted(place: Path) -> None:
     assert unsafe_directory(str(place), ()) is None
 
 
+@AS_ROOT
+def test_groups_of_the_system_are_not_trusted_where_it_is_said_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = find_user("nobody")
+    assert nobody is not None
+    where = str(place / "file")
+    (place / "file").touch(0o664)
+    (place / "file").chmod(0o664)
+    os.chown(place / "file", 0, 102)
+    assert unsafe_directory(where, ()) is None
+    reason = unsafe_directory(where, (nobody.uid,), system_groups=False)
+    assert reason is not None
+    assert reason.startswith("group ")
+    assert reason.endswith(f" (gid 102) can write to '{where}'")
+    monkeypatch.setattr(os, "getgrouplist", lambda name, gid: [gid, 102] if name == "root" else [gid])
+    assert unsafe_directory(where, (0,), system_groups=False) == reason, "others may be in a group that root is in"
+    for gid in (0, nobody.gid):
+        os.chown(place / "file", 0, gid)
+        assert unsafe_directory(where, (nobody.uid,), system_groups=False) is None
+    assert unsafe_directory(where, (0,), system_groups=False) is not None
+
+
+@AS_ROOT
+def test_a_sticky_bit_makes_no_file_safe(place: Path) -> None:
+    (place / "file").touch()
+    (place / "file").chmod(0o1666)
+    assert unsafe_directory(str(place / "file"), ()) == f"anybody can write to '{place}/file'"
+
+
 # --- files ---------------------------------------------------------------------------------------------------------
 
 
@@ -220,11 +249,71 @@ def test_a_link_of_a_stranger_behind_one_of_roots_is_refused(place: Path) -> Non
     os.lchown(place / "home" / "logs", STRANGER, STRANGER)
     (place / "var").symlink_to(place / "home" / "logs")
     with pytest.raises(PermissionError, match=f"refusing the symbolic link '{place}/home/logs' of uid {STRANGER}"):
-        refuse_foreign_links(str(place / "var" / "log"))
+        real_path(str(place / "var" / "log"))
     for opener in OPENERS:
         with pytest.raises(PermissionError, match="refusing the symbolic link"):
             opener(place / "var" / "log")
     assert not list((place / "precious").iterdir())
+
+
+@AS_ROOT
+def test_links_of_roots_are_followed_whatever_is_at_their_end(place: Path) -> None:
+    (place / "srv" / "logs").mkdir(parents=True)
+    (place / "var").symlink_to("srv/../srv/./logs")
+    (place / "abs").symlink_to(place / "var")
+    assert real_path(f"{place}/abs/log") == f"{place}/srv/logs/log" == os.path.realpath(f"{place}/abs/log")
+    assert real_path(f"{place}/abs/not/there") == f"{place}/srv/logs/not/there"
+    assert real_path(f"{place}/abs/../logs") == f"{place}/logs", "as it is written"
+    (place / "circle").symlink_to("circle")
+    with pytest.raises(OSError, match="Too many levels"):
+        real_path(f"{place}/circle")
+
+
+@AS_ROOT
+def test_who_swaps_a_directory_while_a_path_is_followed_does_not_decide_where_it_leads(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link of root's with the name of the file stands elsewhere: it is none that was on the way."""
+    (place / "secret").write_text("do not touch")
+    (place / "elsewhere").mkdir()
+    (place / "elsewhere" / "log").symlink_to(place / "secret")
+    (place / "logs").mkdir()
+    judge = trust._why_foreign
+
+    def swap(step: str, found: os.stat_result) -> str | None:
+        verdict = judge(step, found)
+        if step == str(place / "logs"):
+            (place / "logs").rename(place / "moved")
+            (place / "logs").symlink_to("elsewhere")
+        return verdict
+
+    monkeypatch.setattr(trust, "_why_foreign", swap)
+    real = real_path(str(place / "logs" / "log"))
+    assert real == str(place / "logs" / "log")
+    with pytest.raises(NotADirectoryError):
+        open_real(real, os.O_RDONLY)
+
+
+@AS_ROOT
+def test_a_backup_is_not_read_through_what_took_the_place_of_its_directory(place: Path) -> None:
+    (place / "logs").mkdir()
+    (place / "precious").mkdir()
+    file = LogFile(LogTarget(str(place / "logs" / "log"), maxbytes=10, backups=2))
+    try:
+        file.ensure(0.0)
+        file.write(b"long enough\nrest", 0.0)
+        assert file.tail(99) == b"long enough\nrest"
+        (place / "precious" / "log.1").write_bytes(b"secret\n")
+        (place / "logs").rename(place / "moved")
+        (place / "logs").symlink_to(place / "precious")
+        assert file.tail(99) == b"rest"
+        (place / "logs").unlink()
+        (place / "logs").mkdir()
+        os.chown(place / "logs", STRANGER, STRANGER)
+        os.link(place / "precious" / "log.1", place / "logs" / "log.1")
+        assert file.tail(99) == b"rest"
+    finally:
+        file.close()
 
 
 @AS_ROOT

@@ -8,8 +8,10 @@ from collections.abc import Mapping as AnyMapping
 from typing import NamedTuple
 
 from tmd.config.daemon import finish_daemon, read_daemon
+from tmd.config.environment_files import check_environment_files
 from tmd.config.groups import distinct
 from tmd.config.host import Host
+from tmd.config.names import unfit
 from tmd.config.programs import ForAll, program_reader, read_program
 from tmd.config.reader import Findings, Setup, set_up
 from tmd.config.safety import check_log_directories
@@ -62,12 +64,12 @@ def read_addition(basis: Basis, group: str, program: str, options: AnyMapping[st
     processes = distinct(list(read_program(reader, program, group, setup, basis.for_all)), body, setup)
     reader.check_unknown()
     check_log_directories(basis.daemon, setup)
+    check_environment_files(setup)
     if setup.findings.problems:
         raise ConfigRefused(setup.findings.problems)
     return Addition(processes, tuple(setup.findings.warnings))
 
 
 def _check_name(what: str, name: str, body: Mapping, setup: Setup) -> None:
-    if not name.strip() or any(character in " :/\t\n" for character in name):
-        reason, hint = f"cannot name a {what} {name!r}", "no blanks, no : and no / in a name"
-        setup.findings.problem(_PLACE, what, reason, hint)
+    if hint := unfit(name):
+        setup.findings.problem(_PLACE, what, f"cannot name a {what} {name!r}", hint)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tmd.config import value_schemas as schemas
 from tmd.config.kinds import STRINGS, Kind, one_of, show_list
-from tmd.config.native_kinds import Context, Unfit, environment, seconds, strings, text_of
+from tmd.config.native_kinds import Context, Unfit, each_fit, environment, seconds, strings, text_of
 from tmd.config.settings import FACILITIES
 from tmd.tree.node import Node, Scalar
 from tmd.tree.shape import nearest
@@ -32,11 +32,14 @@ class SmtpServer(NamedTuple):
 
 def _events(node: Node, context: Context) -> tuple[str, ...]:
     words = tuple(dict.fromkeys(word.lower() for word in strings(node, context)))
-    for word in words:
-        if word not in _EVENT_WORDS:
-            near = nearest(word, _EVENT_WORDS)
-            raise Unfit(f"unknown event {word[:80]!r}", f"did you mean {near!r}?" if near else "")
-    return words
+    return tuple(each_fit(_event, words))
+
+
+def _event(word: str) -> str:
+    if word not in _EVENT_WORDS:
+        near = nearest(word, _EVENT_WORDS)
+        raise Unfit(f"unknown event {word[:80]!r}", f"did you mean {near!r}?" if near else "")
+    return word
 
 
 def _file(node: Node, context: Context) -> str:
@@ -71,18 +74,23 @@ def _headers(node: Node, context: Context) -> dict[str, str]:
         headers = environment(node, context)
     except Unfit as error:
         # what it says of a text repeats the text
-        reason = "cannot be read as headers" if isinstance(node, Scalar) else str(error)
-        raise Unfit(reason) from None
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise Unfit(f"cannot name a header {name[:80]!r}", "letters, digits and hyphens")
-        if name.lower() in _OWN_HEADERS:
-            raise Unfit(f"cannot set {name!r}: it follows from what is sent")
-        if any((character < " " and character != "\t") or character == "\x7f" for character in value):
-            raise Unfit(f"cannot have a line break or another control character in {name!r}")
+        if isinstance(node, Scalar):
+            raise Unfit("cannot be read as headers") from None
+        raise Unfit(str(error), more=[Unfit(str(each)) for each in error.more]) from None
+    each_fit(_header, headers.items())
     if len({name.lower() for name in headers}) < len(headers):
         raise Unfit("says a header twice, but for upper and lower case")
     return headers
+
+
+def _header(header: tuple[str, str]) -> None:
+    name, value = header
+    if not _HEADER_NAME.fullmatch(name):
+        raise Unfit(f"cannot name a header {name[:80]!r}", "letters, digits and hyphens")
+    if name.lower() in _OWN_HEADERS:
+        raise Unfit(f"cannot set {name!r}: it follows from what is sent")
+    if any((character < " " and character != "\t") or character == "\x7f" for character in value):
+        raise Unfit(f"cannot have a line break or another control character in {name!r}")
 
 
 def _secret(node: Node, context: Context) -> str:
@@ -108,7 +116,7 @@ def _address(text: str) -> str:
 
 
 def _addresses(node: Node, context: Context) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys(_address(text.strip()) for text in strings(node, context)))
+    found = tuple(dict.fromkeys(each_fit(_address, (text.strip() for text in strings(node, context)))))
     if not found:
         raise Unfit("names nobody")
     return found
@@ -123,7 +131,8 @@ def _smtp(node: Node, context: Context) -> SmtpServer:
     match = _SMTP.fullmatch(text)
     port = int(match[3]) if match and match[3] else None
     if match is None or (port is not None and not 1 <= port <= 0xFFFF):
-        raise Unfit(f"cannot read {text[:80]!r} as host:port")
+        hint = "name and password are options of their own: username, password" if "@" in text else ""
+        raise Unfit("cannot be read as host:port", hint)
     return SmtpServer(match[1] or match[2], port)
 
 
@@ -170,7 +179,7 @@ URL = Kind(
 )
 HEADERS = Kind("headers", 'e.g. X-Team="ops",Authorization="Bearer 123"', None, _headers, _show_headers, _HEADERS)
 SECRET = Kind("text", "some text", None, _secret, str, schemas.SECRET)
-TIMEOUT = Kind("seconds", "seconds, e.g. 2.5", None, _timeout, lambda value: f"{value:g}", schemas.SECONDS)
+TIMEOUT = Kind("seconds", "seconds, e.g. 2.5", None, _timeout, lambda value: f"{value:g}", schemas.seconds(*_SECONDS))
 ADDRESSES = Kind(
     "mail addresses", "e.g. ops@example.com,root", None, _addresses, show_list, schemas.several(_ADDRESS.pattern)
 )

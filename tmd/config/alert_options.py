@@ -116,6 +116,7 @@ OPTIONS_OF: dict[AlertKind, tuple[Option, ...]] = {
             effect=_LIVE,
             shown="the local sendmail; port 25, with starttls 587, with tls 465",
             example="mail.example.com:587",
+            secret=True,  # it is none, but a password may be written into it
         ),
         Option(
             "security",
@@ -162,7 +163,13 @@ ALERT = (*OWN[:1], NAME, *COMMON, *OWN[1:])
 """`[alert:x]`, and `taskmaster.alerts`."""
 
 
-def alert_samples() -> Iterator[tuple[AlertKind, tuple[Option, ...]]]:
-    """Return an alert of each kind with the options to show for it; what all have is shown with the first."""
+def alert_samples() -> Iterator[tuple[str, tuple[Option, ...]]]:
+    """Return an alert of each kind with a name and the options to show for it, each good as it stands.
+
+    What all have is shown with the first; mail goes by a server in one and by a program in another.
+    """
     for kind, (first, *others) in OPTIONS_OF.items():
-        yield kind, (first, *(COMMON if kind == "file" else ()), *others)
+        shown = (option for option in others if option.name != "sendmail")
+        yield kind, (first, *(COMMON if kind == "file" else ()), *shown)
+        if kind == "email":
+            yield "sendmail", (first, next(option for option in others if option.name == "sendmail"))

@@ -5,20 +5,21 @@ is a warning in Supervisor's, as everywhere there.
 """
 
 import posixpath
-from collections.abc import Iterable
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from tmd.config.alert_kinds import SmtpServer
 from tmd.config.alert_options import ALERT, COMMON, NAME, OPTIONS_OF
+from tmd.config.names import unfit
 from tmd.config.options import DAEMON
 from tmd.config.reader import Reader, Setup
-from tmd.config.servers import is_loopback
-from tmd.config.settings import AlertKind, AlertSpec, DaemonSettings, GroupSpec
+from tmd.config.servers import absolute, is_loopback
+from tmd.config.settings import AUTO, AlertKind, AlertSpec, DaemonSettings, GroupSpec
+from tmd.config.supervisor_kinds import SYSLOG
 from tmd.tree.node import Mapping, Origin, Scalar, Sequence, describe
 from tmd.tree.problems import Problem
 from tmd.tree.shape import did_you_mean
-from tmd.wire.alerts import SERIOUS
+from tmd.wire.alerts import SERIOUS, covers
 
 _IN_A_LIST = {option.name: option for option in ALERT}
 _IN_A_SECTION = {name: option for name, option in _IN_A_LIST.items() if option is not NAME}
@@ -48,7 +49,7 @@ def read_alerts(
     daemon: Mapping,
     sections: Iterable[tuple[str, Mapping]],
     settings: DaemonSettings,
-    groups: Iterable[GroupSpec],
+    groups: Collection[GroupSpec],
     setup: Setup,
 ) -> tuple[AlertSpec, ...]:
     """Return the alerts of the daemon's own section, of (name, section) pairs, and of `email`, in this order.
@@ -63,6 +64,7 @@ def read_alerts(
         found.append(_read(body, name, _IN_A_SECTION, settings, setup))
     reads = [each for each in found if each is not None]
     _check_programs(reads, groups, setup)
+    _check_files(reads, settings, groups, setup)
     everyone = Reader(daemon, _DAEMON, setup)
     if everyone.read("email", setup.names()):
         reads.append(_serious(everyone, setup))
@@ -83,7 +85,9 @@ def _listed(daemon: Mapping, setup: Setup) -> list[Mapping]:
             bodies.append(node._replace(label=label))
         else:
             hint = "e.g. {file: alerts.jsonl}; in INI a section [alert:NAME]"
-            setup.findings.problem(node.origin, label, f"must be a mapping, got {describe(node)[:80]}", hint)
+            # the text itself is not repeated: it may be the url of a webhook
+            got = "a text" if isinstance(node, Scalar) and not node.missing else describe(node)
+            setup.findings.problem(node.origin, label, f"must be a mapping, got {got}", hint)
     return bodies
 
 
@@ -96,8 +100,8 @@ def _own_name(body: Mapping, setup: Setup) -> str | None:
 
 
 def _check_name(name: str, origin: Origin, where: str, setup: Setup) -> None:
-    if not name.strip() or not name.isprintable() or any(character in " :/" for character in name):
-        setup.findings.problem(origin, where, f"cannot name an alert {name!r}", "no blanks, no : and no / in a name")
+    if hint := unfit(name):
+        setup.findings.problem(origin, where, f"cannot name an alert {name!r}", hint)
 
 
 def _read(
@@ -129,7 +133,7 @@ def _read(
 
 def _place(reader: Reader, written: str, settings: DaemonSettings, setup: Setup) -> str:
     """Return the absolute path of an alert file: it counts from where the daemon's own log is."""
-    base = settings.childlogdir if settings.logfile == "syslog" else posixpath.dirname(settings.logfile)
+    base = settings.childlogdir if settings.logfile == SYSLOG else posixpath.dirname(settings.logfile)
     path = posixpath.normpath(posixpath.join(base, written))
     parent = posixpath.dirname(path)
     # the directory of the log itself may be one that the daemon makes when it starts
@@ -194,9 +198,29 @@ def _check_programs(reads: Iterable[_Read], groups: Iterable[GroupSpec], setup: 
     }
     for each in reads:
         for pattern in each.values["programs"]:
-            if not any(fnmatchcase(name, pattern) for name in known):
+            if not any(covers(pattern, name) for name in known):
                 reason, hint = f"there is no program {pattern!r}", did_you_mean(pattern, tuple(known))
                 setup.findings.warn(str(Problem(*each.reader.place("programs"), reason, hint)))
+
+
+def _check_files(reads: Iterable[_Read], settings: DaemonSettings, groups: Iterable[GroupSpec], setup: Setup) -> None:
+    """Note each file of an alert that is written by something else, too: one would rotate it away from the other."""
+    taken = {settings.pidfile: "it is the daemon's pidfile"}
+    if settings.logfile != SYSLOG:
+        taken[settings.logfile] = "it is the daemon's own log"
+    for group in groups:
+        for spec in group.processes:
+            for log in (spec.stdout_logfile, spec.stderr_logfile):
+                if log is not None and log != AUTO:
+                    taken.setdefault(absolute(log, setup), f"it is a log of {spec.group}:{spec.name}")
+    for each in reads:
+        path = each.values.get("path")
+        if path is None or (path.startswith("/dev/") and not path.startswith("/dev/shm/")):
+            continue  # a device keeps nothing, so nobody can take it away
+        why = "it is a directory" if setup.host.directory_exists(path) else taken.get(path)
+        if why is not None:
+            each.reader.fail("file", f"cannot use {path!r}: {why}", "an alert wants a file of its own")
+        taken[path] = f"it is that of the alert at {each.reader.place('file')[0]}"
 
 
 def _named(reads: list[_Read], setup: Setup) -> tuple[AlertSpec, ...]:

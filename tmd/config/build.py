@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tmd.config.alerts import read_alerts
 from tmd.config.daemon import DaemonPart, finish_daemon, read_daemon
+from tmd.config.environment_files import check_environment_files
 from tmd.config.extensions import read_extensions
 from tmd.config.groups import read_groups
 from tmd.config.host import Host
@@ -42,6 +43,7 @@ def build(tree: Tree, host: Host) -> Built:
     if setup.defaults is not None:
         _check_defaults(setup.defaults, setup)
     check_log_directories(settings.daemon, setup)
+    check_environment_files(setup)
     if setup.findings.problems:
         words = "" if tree.native else setup.findings.problems[0].reason
         raise ConfigRefused(setup.findings.problems, supervisor_text=words, files=tree.files)
@@ -125,7 +127,7 @@ def _check_sections(sections: dict[str, Mapping], setup: Setup) -> None:
             continue
         if not colon or kind not in NAMED_SECTIONS:
             words = _KNOWN_KINDS if colon else (*_KNOWN_ALONE, *SERVER_SECTIONS)
-            hint = did_you_mean(kind, words)
+            hint = f"[{header}:NAME]" if header in NAMED_SECTIONS else did_you_mean(kind, words)
             setup.findings.warn(str(Problem(body.origin, f"[{header}]", "unknown section, ignored", hint)))
 
 

@@ -156,6 +156,8 @@ def _place_files(reader: Reader, values: dict[str, Any], flags: dict[str, Any], 
 def _check_kept_root(reader: Reader, settings: DaemonSettings, setup: Setup) -> None:
     if not settings.keep_root_to_spawn or settings.uid:
         return
+    if settings.uid is None and (reader.entry("user") is not None or "user" in setup.host.overrides):
+        return  # it says somebody, only not right, which was noted when it was read
     reason = "means nothing while the daemon stays the superuser"
     hint = "say with 'user' whom it becomes"
     if setup.native:

@@ -72,8 +72,8 @@ def _ini_lines(key: str) -> Iterator[str]:
 
 def _ini_alerts() -> Iterator[str]:
     yield "; places that are told what happens, as many as are wanted"
-    for kind, options in alert_samples():
-        yield f";[alert:{kind}]"
+    for name, options in alert_samples():
+        yield f";[alert:{name}]"
         yield from (_commented(option, mark=";", join=" = ") for option in options)
         yield ""
 
@@ -250,8 +250,8 @@ def explain(key: str) -> str:
         names = tuple(
             {word for each in SECTIONS for option in each.options for word in (option.name, *option.synonyms)}
         )
-        word = key.rpartition(".")[2]
-        raise ValueError(f"cannot explain {key!r}: there is no such option ({did_you_mean(word, names)})")
+        hint = did_you_mean(key.rpartition(".")[2], names) or "all are in the output of --sample yaml"
+        raise ValueError(f"cannot explain {key!r}: there is no such option ({hint})")
     return "\n\n".join(_explained(sections, option) for sections, option in found)
 
 

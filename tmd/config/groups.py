@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tmd.config import supervisor_kinds
 from tmd.config.fcgi import read_socket
+from tmd.config.names import unsayable
 from tmd.config.options import GROUP
 from tmd.config.pools import read_pool, read_pool_priority
 from tmd.config.programs import ForAll, program_reader, read_program, section_reader
@@ -70,13 +71,13 @@ def _not_one(reader: Reader, program: str, named_in: str, context: _Context) -> 
     """Note that a member does not exist, or exists twice."""
     if f"program:{program}" in context.sections:
         reason = f"[{named_in}] name {program} is ambiguous (exists as program and fcgi-program)"
-        reader.fail("programs", reason, "give one of them another name")
+        reader.fail("programs", reason, "give one of them another name", more=True)
         return
     known = tuple(
         header.partition(":")[2] for header in context.sections if header.startswith(("program:", "fcgi-program:"))
     )
     reason = f"[{named_in}] names unknown program or fcgi-program {program}"
-    reader.fail("programs", reason, did_you_mean(program, known) if program else "there is a comma too many")
+    reader.fail("programs", reason, did_you_mean(program, known) if program else "there is a comma too many", more=True)
 
 
 def _member(body: Mapping, kind: ProcessKind, group: str, setup: Setup, for_all: ForAll) -> tuple[ProcessSpec, ...]:
@@ -140,6 +141,9 @@ def _processes(
 def _name(reader: Reader, setup: Setup) -> str:
     """Return the name in a header, noting a bad one."""
     name = reader.body.label.partition(":")[2]
+    if unsayable(name):
+        reason = f"no client can ask for {name!r}: a character in it cannot be sent"
+        setup.findings.warn(str(Problem(reader.body.origin, f"[{reader.body.label}]", reason)))
     try:
         return supervisor_kinds.process_name(name, setup.host)
     except ValueError as error:

@@ -1,10 +1,11 @@
 """What building settings needs to know about the machine and the person, handed in so that this floor stays pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from tmd.config.settings import EnvironmentFile
 from tmd.wire.places import Places
 
 
@@ -40,6 +41,9 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     unsafe_directory: Callable[[str, tuple[int, ...]], str | None] = lambda path, uids: None
     """(absolute directory, uids that are trusted beside root) -> why somebody else could plant or swap a file there,
     in words that finish a sentence (`anybody can write to '/srv'`); None when nobody can"""
+    environment_file_problems: Callable[[EnvironmentFile, int | None], Sequence[str]] | None = None
+    """(file, uid of the program, None: ours) -> all that is wrong with it, a line each; None: nobody wants to know
+    before the program starts, as it may change until then"""
     resolve_problem: Callable[[str], str | None] = lambda spec: "nothing can be imported here"
     """why there is nothing at `module:attribute`, None when there is something; imports the module"""
     overrides: Mapping[str, str] = {}

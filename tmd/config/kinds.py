@@ -108,7 +108,7 @@ def one_of(word: str, words: tuple[str, ...]) -> Kind:
 
 TEXT = Kind("text", "some text", supervisor.plain_text, native.plain_text, _show_text, schemas.TEXT)
 COMMAND = Kind(
-    "command", "a program and its arguments", supervisor.plain_text, native.command, _show_text, schemas.FILLED
+    "command", "a program and its arguments", supervisor.plain_text, native.command, _show_text, schemas.COMMAND
 )
 HOOK = COMMAND._replace(supervisor=None)
 BOOLEAN = Kind("yes or no", "true or false", supervisor.boolean, native.boolean, _show_boolean, schemas.BOOLEAN)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from tmd.config.fcgi import read_socket
 from tmd.config.groups import distinct
+from tmd.config.names import unfit
 from tmd.config.options import GROUP
 from tmd.config.pools import read_pool, read_pool_priority
 from tmd.config.programs import ForAll, program_reader, read_program
@@ -106,11 +107,11 @@ def _group(
         kinds = [kind for kind in _MEMBER_KINDS if program in found[kind]]
         if not kinds:
             known = tuple(each for kind in _MEMBER_KINDS for each in found[kind])
-            reader.fail("programs", f"there is no program {program!r}", did_you_mean(program, known))
+            reader.fail("programs", f"there is no program {program!r}", did_you_mean(program, known), more=True)
             continue
         if len(kinds) > 1:
             hint = f"they are at {found['program'][program].origin} and {found['fcgi-program'][program].origin}"
-            reader.fail("programs", f"{program!r} is a program and a FastCGI program", hint)
+            reader.fail("programs", f"{program!r} is a program and a FastCGI program", hint, more=True)
         members.update((kind, program) for kind in kinds)
         member = program_reader(found[kinds[0]][program], setup, kinds[0])
         specs += _processes(member, program, name, kinds[0], setup, for_all)
@@ -118,10 +119,6 @@ def _group(
 
 
 def _check_name(name: str, body: Mapping, kind: str, setup: Setup) -> None:
-    reason = ""
-    if not name.strip():
-        reason = f"{_WORDS[kind]} needs a name"
-    elif any(character in " :/\t\n" for character in name):
-        reason = f"cannot name {_WORDS[kind]} {name!r}"
-    if reason:
-        setup.findings.problem(body.origin, body.label, reason, "no blanks, no : and no / in a name")
+    if hint := unfit(name):
+        reason = f"cannot name {_WORDS[kind]} {name!r}" if name.strip() else f"{_WORDS[kind]} needs a name"
+        setup.findings.problem(body.origin, body.label, reason, hint)

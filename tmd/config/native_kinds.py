@@ -5,25 +5,45 @@ Supervisor is lenient (nothing negative slips through) and lenient where it is s
 """
 
 import posixpath
-from collections.abc import Callable
-from typing import NamedTuple
+import shlex
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, TypeVar
 
 from tmd.config import supervisor_kinds as supervisor
 from tmd.config.environment import parse_environment
 from tmd.config.host import Host
+from tmd.config.names import unfit
 from tmd.config.settings import AUTO, Autorestart, EnvironmentFile
 from tmd.config.signal_names import SIGNALS
 from tmd.tree.node import Mapping, Node, Scalar, Sequence, describe
 from tmd.tree.shape import nearest
 from tmd.wire.levels import LEVEL_WORDS, Level
 
+_Item = TypeVar("_Item")
+_Value = TypeVar("_Value")
+
 
 class Unfit(ValueError):
-    """A value that its option cannot take; `hint` overrides the kind's."""
+    """A value that its option cannot take; `hint` overrides the kind's. `more`: what else is wrong with it."""
 
-    def __init__(self, reason: str, hint: str = "") -> None:
+    def __init__(self, reason: str, hint: str = "", more: Iterable["Unfit"] = ()) -> None:
         super().__init__(reason)
         self.hint = hint
+        self.more = tuple(more)
+
+
+def each_fit(read: Callable[[_Item], _Value], items: Iterable[_Item]) -> list[_Value]:
+    """Return what a reader makes of each item; raises Unfit for all that it cannot take."""
+    found: list[_Value] = []
+    wrong: list[Unfit] = []
+    for item in items:
+        try:
+            found.append(read(item))
+        except Unfit as why:
+            wrong.append(why)
+    if wrong:
+        raise Unfit(str(wrong[0]), wrong[0].hint, wrong[1:])
+    return found
 
 
 class Context(NamedTuple):
@@ -47,11 +67,25 @@ def plain_text(node: Node, context: Context) -> str:
 
 
 def command(node: Node, context: Context) -> str:
-    """Any text that is not empty."""
+    """Any text that is not empty and that a shell could split."""
     text = text_of(node)
     if not text.strip():
         raise Unfit("cannot be empty")
+    if why := unsplittable(text):
+        raise Unfit(why)
     return text
+
+
+def unsplittable(command: str) -> str | None:
+    """Return why a command can never be split into words, None when it can."""
+    if not any(character in command for character in "'\"\\"):
+        return None  # splitting takes its time, and nothing else can be wrong
+    try:
+        shlex.split(command)
+    except ValueError as error:
+        what = "a quote is not closed" if "quotation" in str(error) else "nothing follows the backslash at its end"
+        return f"cannot be split into words: {what}"
+    return None
 
 
 def boolean(node: Node, context: Context) -> bool:
@@ -136,12 +170,12 @@ def octal(node: Node, context: Context) -> int:
 def exit_codes(node: Node, context: Context) -> tuple[int, ...]:
     """A list, a comma list or one number of 0 to 255."""
     if isinstance(node, Sequence):
-        texts = [text_of(item) for item in node.items]
+        texts = each_fit(text_of, node.items)
     else:
         text = text_of(node)
         texts = text.split(",") if text.strip() else []
     read = whole(0, 255)
-    return tuple(read(Scalar(text.strip(), node.origin), context) for text in texts)
+    return tuple(each_fit(lambda text: read(Scalar(text.strip(), node.origin), context), texts))
 
 
 def signal_number(node: Node, context: Context) -> int:
@@ -262,16 +296,12 @@ def directory(node: Node, context: Context) -> str:
 
 
 def environment_files(node: Node, context: Context) -> tuple[EnvironmentFile, ...]:
-    """A list or a comma list of files, made absolute; one without a `-` before it has to be there."""
+    """A list or a comma list of files, made absolute, which need not be there yet; `-` before one: it need never be."""
     return tuple(_environment_file(text, context) for text in strings(node, context))
 
 
 def _environment_file(text: str, context: Context) -> EnvironmentFile:
-    optional = text.startswith("-")
-    path = _absolute(text.removeprefix("-").strip(), context)
-    if not optional and not context.host.file_exists(path):
-        raise Unfit(f"cannot use {path!r}: there is no such file", f"-{path} if it may be missing")
-    return EnvironmentFile(path, optional)
+    return EnvironmentFile(_absolute(text.removeprefix("-").strip(), context), optional=text.startswith("-"))
 
 
 def one_of(words: tuple[str, ...]) -> Callable[[Node, Context], str]:
@@ -312,19 +342,7 @@ def server_url(node: Node, context: Context) -> str | None:
 def environment(node: Node, context: Context) -> dict[str, str]:
     """A mapping, or `A=1,B="x,y"`."""
     if isinstance(node, Mapping):
-        variables: dict[str, str] = {}
-        for name, entry in node.entries.items():
-            if not name or "=" in name:
-                raise Unfit(f"cannot name a variable {name!r}")
-            value = entry.value
-            if isinstance(value, Scalar) and value.text == "":
-                variables[name] = ""
-                continue
-            try:
-                variables[name] = text_of(value)
-            except Unfit:
-                raise Unfit(f"{name} must be one value, got {describe(value)}", 'write "" for an empty one') from None
-        return variables
+        return dict(each_fit(_variable, ((name, entry.value) for name, entry in node.entries.items())))
     if isinstance(node, Scalar) and node.missing:
         return {}
     text = text_of(node)
@@ -335,10 +353,22 @@ def environment(node: Node, context: Context) -> dict[str, str]:
         raise Unfit(f"cannot read {text!r} as variables: {reason}") from None
 
 
+def _variable(item: tuple[str, Node]) -> tuple[str, str]:
+    name, value = item
+    if not name or "=" in name:
+        raise Unfit(f"cannot name a variable {name!r}")
+    if isinstance(value, Scalar) and value.text == "":
+        return name, ""
+    try:
+        return name, text_of(value)
+    except Unfit:
+        raise Unfit(f"{name} must be one value, got {describe(value)}", 'write "" for an empty one') from None
+
+
 def strings(node: Node, context: Context) -> tuple[str, ...]:
     """A list or a comma list."""
     if isinstance(node, Sequence):
-        return tuple(text_of(item).strip() for item in node.items)
+        return tuple(each_fit(lambda item: text_of(item).strip(), node.items))
     if isinstance(node, Scalar) and node.missing:
         return ()
     return supervisor.strings(text_of(node), context.host)
@@ -354,14 +384,13 @@ def address(node: Node, context: Context) -> tuple[str, int]:
 
 
 def process_name(node: Node, context: Context) -> str:
-    """A name without blank, colon and slash."""
+    """A name without blank, colon, slash and what cannot be printed; blanks around it go."""
     text = text_of(node)
-    try:
-        name = supervisor.process_name(text, context.host)
-    except ValueError:
-        raise Unfit(f"cannot name a process {text!r}", "no blanks, no : and no / in a name") from None
+    name = text.strip()
     if not name:
         raise Unfit("cannot be empty")
+    if hint := unfit(name):
+        raise Unfit(f"cannot name a process {text!r}", hint)
     return name
 
 

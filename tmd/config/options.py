@@ -63,7 +63,7 @@ DAEMON = (
         None,
         "Directory of the logs that are named automatically.",
         shown="the system's directory for temporary files, or the log directory",
-        example="/var/log",
+        example="/var/log/taskmaster",
     ),
     Option(
         "statedir",
@@ -140,7 +140,8 @@ DAEMON = (
         "alerts",
         alert_kinds.ALERTS,
         None,
-        "Places that are told what happens: a mapping, or a list of these.",
+        "Places that are told what happens: a mapping, or a list of these; INI files of both dialects have sections "
+        "`[alert:NAME]` instead.",
         effect=_LIVE,
         native_only=True,
         nested=tuple(option.name for option in ALERT),

@@ -39,6 +39,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     added: tuple[GroupSpec, ...] = ()
     changed: tuple[GroupChange, ...] = ()
     removed: tuple[str, ...] = ()
+    held: tuple[tuple[ProcessId, str], ...] = ()
+    """once it was applied: the restarts that a hook has refused, with its reason; the new settings wait"""
 
     @property
     def empty(self) -> bool:

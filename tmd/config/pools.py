@@ -39,7 +39,9 @@ def read_pool(reader: Reader, setup: Setup) -> PoolSpec:
             own = f"unknown event type {name!r}"
             near = nearest(name, tuple(event.lower() for event in EVENT_TYPES))
             hint = f"did you mean {near.upper()!r}?" if near else ""
-            reader.fail("events", own if setup.native else f"Unknown event type {name} in {section} events", hint)
+            reader.fail(
+                "events", own if setup.native else f"Unknown event type {name} in {section} events", hint, more=True
+            )
     if reader.read("redirect_stderr", names):
         reason = (
             "cannot be true for an event listener: standard output is how it answers"

@@ -3,13 +3,15 @@
 import posixpath
 from typing import Any, NamedTuple
 
-from tmd.config import supervisor_kinds
+from tmd.config import native_kinds, supervisor_kinds
 from tmd.config.expand import CannotExpand, expand_supervisor
+from tmd.config.names import unsayable
 from tmd.config.program_options import FCGI, LISTENER, PROGRAM
 from tmd.config.reader import Again, Reader, Setup
 from tmd.config.servers import absolute
 from tmd.config.settings import AUTO, HOOKS, ProcessKind, ProcessSpec, SocketSpec
 from tmd.tree.node import Mapping
+from tmd.tree.problems import Problem
 
 _OPTIONS = {
     kind: {option.name: option for option in options}
@@ -112,6 +114,7 @@ def read_program(
         name = _name(reader, pattern, own_names, setup)
         specs.append(ProcessSpec(name=name, group=group, program=program, process_num=number, **common, **own))
         _watch_logs(reader, specs[-1], setup)
+        _note_environment_files(reader, specs[-1], setup)
     if not setup.native:
         specs.sort(key=lambda spec: spec.name)
     return tuple(specs)
@@ -166,15 +169,17 @@ def _name(reader: Reader, pattern: str, names: dict[str, str | int], setup: Setu
     if setup.native and reader.entry("process_name") is not None:
         return reader.read("process_name", names) or pattern
     try:
-        return expand_supervisor(pattern, names, "process_name")
+        name = expand_supervisor(pattern, names, "process_name")
     except CannotExpand as error:
         reader.fail("process_name", str(error), error.hint)
         return pattern
+    if reader.entry("process_name") is not None and unsayable(name):
+        reason = f"no client can ask for {name!r}: a character in it cannot be sent"
+        setup.findings.warn(str(Problem(*reader.place("process_name"), reason)))
+    return name
 
 
-def _per_process(
-    reader: Reader, names: dict[str, str | int], common: dict[str, Any], setup: Setup
-) -> dict[str, Any]:
+def _per_process(reader: Reader, names: dict[str, str | int], common: dict[str, Any], setup: Setup) -> dict[str, Any]:
     """Return the options that may differ from process to process; `names` gets the program's own variables."""
     own: dict[str, Any] = {"environment": reader.read("environment", names, label="environment")}
     names.update({f"ENV_{variable}": value for variable, value in own["environment"].items()})
@@ -202,6 +207,13 @@ def _watch_logs(reader: Reader, spec: ProcessSpec, setup: Setup) -> None:
             setup.findings.watch(directory, spec.uid, *reader.place(option))
 
 
+def _note_environment_files(reader: Reader, spec: ProcessSpec, setup: Setup) -> None:
+    if spec.uid is None and reader.entry("user") is not None:
+        return  # there is no such user: who may have written them is not known
+    for file in spec.environment_file:
+        setup.findings.environment_files.setdefault((file, spec.uid), reader.place("environment_file"))
+
+
 def _command(reader: Reader, names: dict[str, str | int], setup: Setup) -> str:
     if reader.entry("command") is None:
         if setup.native:
@@ -209,7 +221,11 @@ def _command(reader: Reader, names: dict[str, str | int], setup: Setup) -> str:
         else:
             reader.fail("command", f"program section {reader.body.label} does not specify a command")
         return ""
-    return reader.read("command", names) or ""
+    command: str = reader.read("command", names) or ""
+    if not setup.native and (why := native_kinds.unsplittable(command)):
+        # Supervisor starts with it: it is that program alone that cannot
+        setup.findings.warn(str(Problem(*reader.place("command"), why, "it will not start")))
+    return command
 
 
 def _log(reader: Reader, stream: str, names: dict[str, str | int], setup: Setup) -> dict[str, Any]:

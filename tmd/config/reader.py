@@ -11,6 +11,7 @@ from tmd.config.expand import CannotExpand, Names, expand_native, expand_supervi
 from tmd.config.host import Host
 from tmd.config.native_kinds import Context, Unfit
 from tmd.config.option import Option
+from tmd.config.settings import EnvironmentFile
 from tmd.tree.files import Tree
 from tmd.tree.node import Entry, Mapping, Node, Origin, Scalar, Sequence, describe
 from tmd.tree.problems import Problem
@@ -28,13 +29,19 @@ class Findings:
         """(directory of a log, or AUTO; whose program writes it, None: the daemon itself) -> where that is said"""
         self.auto_place: tuple[Origin, str] | None = None
         """where the directory of generated logs is said"""
+        self.environment_files: dict[tuple[EnvironmentFile, int | None], tuple[Origin, str]] = {}
+        """(file, whose program it is for) -> where that is said"""
         self._seen: set[tuple[Origin, str]] = set()
 
-    def problem(self, origin: Origin, where: str, reason: str, hint: str = "") -> None:
-        """Note a problem; of several at one place only the first counts, as a section is read for many processes."""
-        if (origin, where) not in self._seen:
+    def problem(self, origin: Origin, where: str, reason: str, hint: str = "", *, more: bool = False) -> None:
+        """Note a problem; of several at one place only the first counts, as a section is read for many processes.
+
+        `more`: it counts all the same, as one of several entries of a list.
+        """
+        problem = Problem(origin, where, reason, hint)
+        if (origin, where) not in self._seen or (more and problem not in self.problems):
             self._seen.add((origin, where))
-            self.problems.append(Problem(origin, where, reason, hint))
+            self.problems.append(problem)
 
     def watch(self, directory: str, uid: int | None, origin: Origin, where: str) -> None:
         """Note that a log is written in a directory."""
@@ -147,6 +154,8 @@ class Reader:
             if self._options[name].secret and isinstance(error, CannotExpand):
                 reason, hint = self._without_value(name, reason), "write %% for one percent sign"
             self.fail(name, reason, hint)
+            for each in getattr(error, "more", ()):
+                self.fail(name, str(each), each.hint or self._hint(name), more=True)
             value = self.default(name)
             self._constants[name] = value
         if not _has_percent(entry.value):
@@ -204,10 +213,10 @@ class Reader:
         written = next((key for key, each in self.body.entries.items() if each is entry), name)
         return entry.origin, self.body.where(written)
 
-    def fail(self, name: str, reason: str, hint: str = "") -> None:
-        """Note a problem with an option."""
+    def fail(self, name: str, reason: str, hint: str = "", *, more: bool = False) -> None:
+        """Note a problem with an option; `more`: even beside another one, as an option that is a list can have."""
         origin, where = self.place(name)
-        self._setup.findings.problem(origin, where, f"{reason}{self.suffix}", hint)
+        self._setup.findings.problem(origin, where, f"{reason}{self.suffix}", hint, more=more)
 
     def check_unknown(self) -> None:
         """Note every key that is no option: a problem in the native dialect, a warning in Supervisor's."""

@@ -17,7 +17,7 @@ Schema = dict[str, Any]
 
 ADDRESS = "https://json-schema.org/draft/2020-12/schema"
 _BY_KEY = {section.key: section for section in SECTIONS}
-_NAMES: Schema = {"pattern": r"^[^ :/\t\n]+$"}
+_NAMES: Schema = {"pattern": r"^[^ :/\x00-\x1f\x7f-\x9f]+$"}
 _LOGIN: Schema = {"username": ["password"], "password": ["username"]}
 _NONE: Schema = {"enum": [False, None]}
 _KEYS = dict(zip(PROCESS_SECTIONS, ("program", "group", "listener", "fcgi"), strict=True)) | dict(

@@ -14,7 +14,7 @@ from tmd.config.options import SECTIONS
 
 _COLUMN = 38
 _OPTIONS = {section.key: section.options for section in SECTIONS} | {
-    f"alert-{kind}": options for kind, options in alert_samples()
+    f"alert-{name}": options for name, options in alert_samples()
 }
 _SHARED = _OPTIONS["program"]
 
@@ -29,8 +29,8 @@ class _Part(NamedTuple):
 
 
 _ALERTS = tuple(
-    _Part(f"alert-{kind}", f"A place that is told what happens: {kind}.", f";[alert:{kind}]", "")
-    for kind, _ in alert_samples()
+    _Part(f"alert-{name}", f"A place that is told what happens: {name}.", f";[alert:{name}]", "")
+    for name, _ in alert_samples()
 )
 
 _HEAD = """\

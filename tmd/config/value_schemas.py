@@ -17,6 +17,11 @@ _EXPANDED = r"%\("
 TEXT: Schema = {"type": ["string", "number", "boolean"]}
 STRING: Schema = {"type": "string"}
 FILLED: Schema = {"type": "string", "pattern": r"\S"}
+COMMAND: Schema = {
+    "type": "string",
+    "pattern": rf"""^(?=[\s\S]*\S)(?:[^'"\\]|\\[\s\S]|'[^']*'|"(?:[^"\\]|\\[\s\S])*")*$|{_EXPANDED}""",
+}
+"""a text with closed quotes, and something after each backslash"""
 SECRET: Schema = {"type": ["string", "number"], "minLength": 1}
 TEXTS: Schema = {"type": ["array", "string", "null"], "items": {"type": ["string", "number"]}}
 LOG: Schema = {"anyOf": [FILLED, {"enum": [False, None]}]}
@@ -51,10 +56,16 @@ BOOLEAN = words(("true", "false", "yes", "no", "on", "off", "1", "0"), True, Fal
 RESTART = words(
     ("always", "never", "unexpected", "true", "false", "yes", "no", "on", "off", "1", "0"), True, False, 1, 0
 )
-SECONDS = _either(
-    {"type": "number", "minimum": 0},
-    matching(r"\+?[0-9._]+(?:[eE][+-]?[0-9]+)?\s*(?:[mM]?[sS]|[mM]|[hH])?"),
-)
+
+
+def seconds(least: float, most: float | None = None) -> Schema:
+    """Return the schema of a duration; a bare number counts seconds, and only of such a one the bounds are checked."""
+    bounds = {"minimum": least} | ({} if most is None else {"maximum": most})
+    words = matching(r"\+?[0-9._]+(?:[eE][+-]?[0-9]+)?\s*(?:[mM]?[sS]|[mM]|[hH])?")
+    return _either({"type": "number", **bounds}, words)
+
+
+SECONDS = seconds(0)
 SIZE = _either({"type": "integer", "minimum": 0}, matching(r"\+?[0-9_]+\s*(?:[kKmMgG](?:[iI]?[bB])?|[bB])?"))
 OCTAL = _either({"type": "integer", "minimum": 0}, matching("(?:0[oO])?[0-7_]+"))
 EXIT_CODES = _either(
@@ -76,7 +87,7 @@ ADDRESSES = _either(
 )
 SERVER_URL = matching(f"{_caseless('auto')}|http://.*|unix:///.*")
 LISTENING = matching(r"unix://.+|tcp://[^\s:]+:[0-9]+")
-NAME = matching(r"[^\s:/]+")
+NAME = matching(r"[^\s:/\x00-\x1f\x7f-\x9f]+")
 
 
 def several(one: str) -> Schema:

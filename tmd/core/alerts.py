@@ -7,7 +7,6 @@ Knows nothing of where alerts go.
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +15,7 @@ from tmd.config.settings import AlertSpec, ProcessSpec
 from tmd.core import notices as n
 from tmd.core import words
 from tmd.core.inputs import LAST_WORDS_BYTES, ExitStatus
-from tmd.wire.alerts import UNEXPECTED_EXIT
+from tmd.wire.alerts import UNEXPECTED_EXIT, covers
 from tmd.wire.names import ProcessId
 from tmd.wire.visible import visible_line
 
@@ -53,7 +52,7 @@ def wants(spec: AlertSpec, alert: Alert) -> bool:
         return False
     if not spec.programs or not alert.about:
         return True
-    return any(fnmatchcase(name, pattern) for pattern in spec.programs for name in alert.about)
+    return any(covers(pattern, name) for pattern in spec.programs for name in alert.about)
 
 
 # --- the form that travels -------------------------------------------------------------------------------------

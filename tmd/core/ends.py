@@ -24,6 +24,8 @@ Verdict: TypeAlias = Literal["", "yes", "perhaps", "no", "unknown"]
 """whether the kernel killed it for want of memory; empty: nobody asked"""
 
 SIGKILL = 9
+RELAYED_S = 10.0
+"""a death so much later than a signal that somebody asked for was of another of that number"""
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -76,11 +78,18 @@ class End(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """lost: the start of the daemon that found it so"""
     rebooted: bool = False
     """lost: the machine has started anew since"""
+    orphaned: bool = False
+    """lost: the next tmd found it still running"""
 
     @property
     def killed_from_outside(self) -> bool:
         """Whether it got a SIGKILL that tmd knows nothing of."""
-        return self.signal == SIGKILL and self.ignored_s is None and not self.relayed
+        return self.signal == SIGKILL and self.ignored_s is None and not self.relayed and not self.as_asked
+
+    @property
+    def as_asked(self) -> bool:
+        """Whether it was stopped, and died of its stop signal."""
+        return self.how == "stopped" and self.signal == self.rules.stopsignal
 
 
 def rules_of(spec: ProcessSpec) -> Rules:
@@ -97,7 +106,19 @@ def alike(one: End, other: End) -> bool:
 
 def _kind(end: End) -> tuple[object, ...]:
     killed = end.ignored_s is not None
-    return (end.how, end.code, end.signal, end.core, end.cause, killed, end.relayed, end.oom, end.reason, end.rebooted)
+    return (
+        end.how,
+        end.code,
+        end.signal,
+        end.core,
+        end.cause,
+        killed,
+        end.relayed,
+        end.oom,
+        end.reason,
+        end.rebooted,
+        end.orphaned,
+    )
 
 
 def folded(older: End, newer: End) -> End | None:
@@ -143,16 +164,17 @@ class Course:
         self.last: End | None = None
         self._started: float | None = None
         self._ignored_s: float | None = None
-        self._sent: int | None = None
+        self._sent: tuple[int, float] | None = None
+        """the last signal somebody asked for, and when"""
 
     @property
     def alive(self) -> bool:
         """Whether a process exists."""
         return self.pid != 0
 
-    def relayed(self, signum: int) -> None:
-        """Take note of a signal sent because somebody asked."""
-        self._sent = signum
+    def relayed(self, signum: int, at: float) -> None:
+        """Take note of a signal sent because somebody asked; `at`: monotonic."""
+        self._sent = (signum, at)
 
     def hear(self, notice: n.Notice, at: float, wall: float, rules: Rules) -> End | None:
         """Take a notice about the process. `at`: monotonic, `wall`: epoch seconds."""
@@ -208,12 +230,18 @@ class Course:
             signal=status.signal,
             core=status.core,
             ignored_s=self._ignored_s,
-            relayed=status.signal is not None and status.signal == self._sent,
+            relayed=self._died_of_what_was_sent(end, status, at),
             stdout=words.stdout,
             stderr=words.stderr,
         )
         self.pid = 0
         return self._amended(end)
+
+    def _died_of_what_was_sent(self, end: End, status: ExitStatus, at: float) -> bool:
+        if self._sent is None or status.signal != self._sent[0]:
+            return False
+        by_the_stop = end.how == "stopped" and status.signal == end.rules.stopsignal
+        return not by_the_stop and at - self._sent[1] <= RELAYED_S
 
     def _amended(self, end: End) -> End:
         self.last = end

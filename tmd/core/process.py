@@ -72,6 +72,7 @@ from tmd.core.notices import (
     ProcessStopping,
     ProcessUnknown,
 )
+from tmd.wire.faults import GOES_ON
 from tmd.wire.levels import Level
 from tmd.wire.states import ProcessState
 
@@ -263,7 +264,7 @@ def _prestop_ended(process: Process, spec: ProcessSpec, ended: PrestopEnded, now
     if not ended.failure or spec.hook_failure != "abort" or process.stop_stands or process.quiesced:
         return _signal_to_stop(process, spec, now, out)
     verb = "restart" if process.then_start or process.cause == "restart" else "stop"
-    reason = f"cannot {verb} '{spec.name}': {ended.failure} (it goes on running)"
+    reason = f"cannot {verb} '{spec.name}': {ended.failure} {GOES_ON}"
     out.append(Log(Level.CRIT, reason))
     out.append(Tell(ProcessStopAborted(spec.id, process.pid, reason)))
     return replace(process, wanted=Wanted.UP, stopped_by_hand=False, prestopping=False)

@@ -51,7 +51,6 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """of the present life"""
     startsecs: float = 1
     autostart: bool = True
-    stopped_by_hand: bool = False
     daemon_started_at: float = 0.0
     trouble: str = ""
     """why it is UNKNOWN"""
@@ -91,7 +90,9 @@ def in_short(end: End, clock: Clock) -> str:
         case "not_started":
             text = f"could not be started: {_reason(end)}"
         case "lost":
-            text = "tmd ended before it; what became of it is not known"
+            text = "tmd ended before it" + (
+                f", and it went on (pid {end.pid})" if end.orphaned else "; what became of it is not known"
+            )
         case _:
             assert_never(end.how)
     if end.ignored_s is not None:
@@ -180,6 +181,12 @@ def _head(end: End, situation: Situation, clock: Clock, *, runs: bool) -> str:
             return f"{name} could not be started at all {when}: {_reason(end)}."
         case "lost":
             whose = "the machine went down" if end.rebooted else "tmd itself was killed or broke down"
+            if end.orphaned:
+                return (
+                    f"{name} ran (pid {end.pid}, since {clock(end.started_at)}) when {whose}, between {clock(end.at)} "
+                    f"and {clock(end.boundary)}, and that process still ran when tmd was back: pid {end.pid} may be "
+                    "a second one beside it."
+                )
             return (
                 f"{name} ran (pid {end.pid}, since {clock(end.started_at)}) when {whose}, between {clock(end.at)} and "
                 f"{clock(end.boundary)}; what became of this life is not known."

@@ -1,8 +1,8 @@
 """The alerts of a daemon: from the bus to the sinks that are configured.
 
 Promises never to wait and never to fail: a sink in trouble costs its own alerts, later ones first counted, and nothing
-else. A sink whose place stays the same over a reload keeps what waits there. Trouble with a place where alerts are
-written is told elsewhere only, so that no alert is the cause of the next one.
+else. A sink whose place or whose name stays the same over a reload keeps what waits for it. Trouble with a place where
+alerts are written is told elsewhere only, so that no alert is the cause of the next one.
 """
 
 import random
@@ -20,18 +20,21 @@ from tmd.daemon.mainlog import MainLog
 from tmd.daemon.sinks import Deliver, SinkView
 from tmd.daemon.sinks.complaints import Complaints
 from tmd.daemon.sinks.courier import Courier, Pace
+from tmd.daemon.sinks.discretion import server_of
 from tmd.daemon.sinks.file import FileSink
 from tmd.daemon.sinks.syslog import SyslogSink
 from tmd.daemon.surface import Operation
 from tmd.daemon.workers import Workers
-from tmd.posix import errands
 from tmd.posix.drain import Drain
+from tmd.posix.errands import Errands
 from tmd.posix.loop import Loop
 from tmd.wire.faults import Fault, RpcFault
 
 WEBHOOK_PACE = Pace()
 EMAIL_PACE = Pace(batch=100, gather_s=0.5, burst=5, refill_s=60.0)
 """a crash loop fills the next mail, it does not send a thousand"""
+MAX_LEAVING = 4
+"""sinks that are no longer configured and still have something to deliver; of more the oldest is given up"""
 
 
 class Sink(Protocol):
@@ -111,27 +114,48 @@ class Alerts:
         self._dropped = 0
         """by sinks that are gone"""
         self._finished: Callable[[], None] | None = None
-        errands.admit()
+        self.errands = Errands()
+        """programs that mail is handed to"""
 
     # --- configuration ----------------------------------------------------------------------------------------
 
     def apply(self, specs: Sequence[AlertSpec]) -> None:
-        """Have these sinks from now on; one that goes to the same place as before goes on with what waits there."""
-        before, self._places = self._places, []
-        for spec in specs:
-            place = next((old for old in before if _same_place(old.spec, spec)), None)
-            if place is None:
-                place = self._open(spec)
-            else:
-                before.remove(place)
-                place.spec = spec
-                if isinstance(place.sink, FileSink):
-                    place.sink.adopt(spec)
-            self._places.append(place)
+        """Have these sinks from now on.
+
+        One that goes to the same place as before goes on with what waits there; one beyond the network that has its
+        name takes it along to its new place.
+        """
+        before, found = self._places, dict[int, _Place]()
+        for belongs in (_same_place, _same_courier):
+            for number, spec in enumerate(specs):
+                place = next((old for old in before if belongs(old.spec, spec)), None)
+                if place is not None and number not in found:
+                    before.remove(place)
+                    found[number] = place
+        self._places = [
+            self._open(spec) if number not in found else self._carry_on(found[number], spec)
+            for number, spec in enumerate(specs)
+        ]
         for place in before:
             self._leaving.append(place)
             place.sink.leave()
         self._sweep()
+        while len(self._leaving) > MAX_LEAVING:
+            self._give_up(self._leaving.pop(0))
+
+    def _carry_on(self, place: _Place, spec: AlertSpec) -> _Place:
+        moved = not _same_place(place.spec, spec)
+        place.spec = spec
+        if isinstance(place.sink, FileSink):
+            place.sink.adopt(spec)
+        elif isinstance(place.sink, Courier) and moved:
+            place.sink.redirect(self._maker(spec), spec.timeout)
+        return place
+
+    def _give_up(self, place: _Place) -> None:
+        lost = place.sink.waiting
+        self._mainlog.warn(f"alerts for {place.title}, which is no longer configured, are given up: {lost}")
+        self._close(place)
 
     def _open(self, spec: AlertSpec) -> _Place:
         place = _Place(spec)
@@ -148,16 +172,21 @@ class Alerts:
             case "syslog":
                 place.sink = SyslogSink(spec, self._host, self._drain, complaints)
             case "webhook":
-                place.sink = self._courier(spec, complaints, partial(_webhook, spec, self._host), WEBHOOK_PACE)
+                place.sink = self._courier(spec, complaints, WEBHOOK_PACE)
             case "email":
-                place.sink = self._courier(spec, complaints, partial(_email, spec, self._host), EMAIL_PACE)
+                place.sink = self._courier(spec, complaints, EMAIL_PACE)
             case _:
                 assert_never(spec.kind)
         return place
 
-    def _courier(self, spec: AlertSpec, complaints: Complaints, make: Callable[[], Deliver], pace: Pace) -> Courier:
+    def _maker(self, spec: AlertSpec) -> Callable[[], Deliver]:
+        if spec.kind == "webhook":
+            return partial(_webhook, spec, self._host)
+        return partial(_email, spec, self._host, self.errands)
+
+    def _courier(self, spec: AlertSpec, complaints: Complaints, pace: Pace) -> Courier:
         return Courier(
-            make=make,
+            make=self._maker(spec),
             hand=lambda: Workers(self._loop.post, 1),
             clock=self._loop,
             jitter=self._jitter,
@@ -249,7 +278,7 @@ class Alerts:
             self._mainlog.warn(f"alerts not delivered before the end: {sum(lost.values())} ({names})")
         for place in self._all():
             self._close(place)
-        errands.bar()
+        self.errands.bar()
         self._places, self._leaving = [], []
 
     def _close(self, place: _Place) -> None:
@@ -258,7 +287,7 @@ class Alerts:
 
 
 def goes_to(spec: AlertSpec) -> str:
-    """Return where a sink goes, for a person. Of a url only the server is shown: the rest may be a secret."""
+    """Return where a sink goes, for a person; of a url only the server is shown."""
     match spec.kind:
         case "file":
             return spec.path
@@ -267,10 +296,7 @@ def goes_to(spec: AlertSpec) -> str:
         case "email":
             return ", ".join(spec.to)
         case "webhook":
-            scheme, _, rest = spec.url.partition("://")
-            server, slash, path = rest.partition("/")
-            server = server.partition("?")[0].rpartition("@")[2]
-            return f"{scheme}://{server}{slash}{'...' if path else ''}"
+            return server_of(spec.url)
         case _:
             assert_never(spec.kind)
 
@@ -278,6 +304,11 @@ def goes_to(spec: AlertSpec) -> str:
 def _same_place(one: AlertSpec, other: AlertSpec) -> bool:
     """What is told, under which name and in how large a file may change; where and how it goes may not."""
     return _place_of(one) == _place_of(other)
+
+
+def _same_courier(one: AlertSpec, other: AlertSpec) -> bool:
+    """What waits in memory is meant for whoever has the name: a wrong address is put right while it is in trouble."""
+    return one.kind in ("webhook", "email") and (one.kind, one.name) == (other.kind, other.name)
 
 
 def _place_of(spec: AlertSpec) -> AlertSpec:
@@ -309,8 +340,8 @@ def _webhook(spec: AlertSpec, host: str) -> Deliver:
     return webhook(spec, host)
 
 
-def _email(spec: AlertSpec, host: str) -> Deliver:
+def _email(spec: AlertSpec, host: str, errands: Errands) -> Deliver:
     """Called on a courier's thread, too."""
     from tmd.daemon.sinks.email import email  # noqa: PLC0415
 
-    return email(spec, host)
+    return email(spec, host, errands)

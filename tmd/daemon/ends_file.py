@@ -75,15 +75,15 @@ class EndsFile:
         self._since_snapshot = 0
 
     def open(self) -> list[Record]:
-        """Return what is in it, oldest first, and get ready to write."""
-        if not self._path:
-            return []
-        records = [*self._read(f"{self._path}.1"), *self._read(self._path)]
-        if not self._refused and self._usable():
+        """Return what is in it, oldest first."""
+        return [*self._read(f"{self._path}.1"), *self._read(self._path)] if self._path else []
+
+    def begin(self) -> None:
+        """Get ready to write. Until then nothing is written: a daemon that does not get to run leaves no file."""
+        if self._path and not self._refused and self._usable():
             self._target = LogTarget(self._path, MAX_BYTES, 1, 0o600)
             self._drain.prepare(self._target)
             self._drain.write(self._target, b"\n")  # after what a crash has torn
-        return records
 
     def write(self, record: Record) -> None:
         """Add a line."""
@@ -115,7 +115,11 @@ class EndsFile:
         """Find out now that it cannot be written, instead of with every line."""
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            os.close(os.open(self._path, flags, 0o600))
+            fd = os.open(self._path, flags, 0o600)
+            try:
+                os.fchmod(fd, 0o600)  # one that was found may have been made by somebody with other habits
+            finally:
+                os.close(fd)
         except OSError as why:
             self._warn(f"cannot keep the ends of processes in '{self._path}': {why.strerror} (kept in memory only)")
             return False

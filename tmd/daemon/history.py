@@ -21,6 +21,7 @@ from tmd.daemon.rings import Rings
 from tmd.daemon.runtime import Runtime
 from tmd.daemon.surface import Operation
 from tmd.daemon.workers import Workers
+from tmd.posix.identity import is_same
 from tmd.posix.loop import Loop, Timer
 from tmd.posix.oom import Kills, OomWitness, Word, judge, told
 from tmd.wire.names import ProcessId
@@ -29,6 +30,8 @@ FIRST_S = 0.1
 """what belongs together comes together: an end is written so much later"""
 EVERY_S = 1.0
 """and the next one of the same process so much after it"""
+CLOCK_SET_S = 24 * 3600.0
+"""an end that is told to be so much in the future is no end, but a clock gone wrong"""
 STARTS_KEPT = 10
 """of the daemon"""
 
@@ -45,7 +48,11 @@ class Suspect(NamedTuple):
 
 
 class History:
-    """Fed by the bus. `spec_of`: the settings in force; `ask`: runs something that may block on a worker thread."""
+    """Fed by the bus.
+
+    `spec_of`: the settings in force; `ask`: runs something that may block on a worker thread; `still_runs(pid, at)`:
+    whether the process that began at that moment (epoch seconds) is there.
+    """
 
     def __init__(
         self,
@@ -56,6 +63,7 @@ class History:
         ask: Callable[[Callable[[], dict[int, int] | None]], Operation[dict[int, int] | None]],
         file: EndsFile,
         witness: OomWitness,
+        still_runs: Callable[[int, float], bool] = is_same,
     ) -> None:
         self._loop, self._wall, self._spec_of, self._ask = loop, wall, spec_of, ask
         self._file, self._witness = file, witness
@@ -72,9 +80,8 @@ class History:
         self.starts: list[float] = []
         """when the daemon was started, newest first"""
         self._boot = boot_id()
-        self._past = _Past(self._file.open(), self.started_at, self._boot)
+        self._past = _Past(self._file.open(), self.started_at, self._boot, still_runs)
         self.starts = [self.started_at, *self._past.starts][:STARTS_KEPT]
-        self._file.write(Record(at=self.started_at, daemon="started", boot=self._boot))
 
     # --- to be asked ------------------------------------------------------------------------------------------
 
@@ -104,6 +111,8 @@ class History:
                 self._forget(id_)
             case n.DaemonRunning():
                 self._past.forget()
+                self._file.begin()
+                self._file.write(Record(at=self.started_at, daemon="started", boot=self._boot))
             case (
                 n.ProcessSpawned()
                 | n.ProcessExited()
@@ -118,7 +127,7 @@ class History:
     def relayed(self, id_: ProcessId, signum: int) -> None:
         """Take note of a signal sent because somebody asked."""
         if course := self._courses.get(id_):
-            course.relayed(signum)
+            course.relayed(signum, self._loop.now())
 
     def close(self) -> None:
         """Write what is not written yet."""
@@ -275,14 +284,18 @@ def keep_history(runtime: Runtime, daemon: DaemonSettings, workers: Workers) -> 
 class _Past:
     """What the file has: ends by process, and lives nobody saw the end of."""
 
-    def __init__(self, records: list[Record], now: float, boot: str) -> None:
+    def __init__(self, records: list[Record], now: float, boot: str, still_runs: Callable[[int, float], bool]) -> None:
         self._ends: dict[ProcessId, dict[float, End]] = {}
+        """by time, in the order they were told: a clock that was set back or forth does not change it"""
         self._alive: dict[ProcessId, Alive] = {}
         self._now = now
+        self._still_runs = still_runs
         self.starts: list[float] = []
         self._last_at = 0.0
         self._rebooted = False
         for record in records:
+            if not self._plausible(record.at):
+                continue
             self._last_at = max(self._last_at, record.at)
             if record.id is not None:
                 self._learn(record.id, record)
@@ -291,6 +304,10 @@ class _Past:
                 if record.at not in self.starts:
                     self.starts.insert(0, record.at)
 
+    def _plausible(self, *moments: float) -> bool:
+        """Whether moments can have been: neither before all time nor in the future, but for a clock that was set."""
+        return all(0 <= moment <= self._now + CLOCK_SET_S for moment in moments)
+
     def _learn(self, id_: ProcessId, record: Record) -> None:
         if record.gone:
             self._ends.pop(id_, None)
@@ -298,8 +315,9 @@ class _Past:
             return
         known = self._ends.setdefault(id_, {})
         for end in reversed(record.ends):
-            known[end.at] = end
-        if record.alive is None:
+            if self._plausible(end.at, end.started_at, end.since, end.boundary):
+                known[end.at] = end
+        if record.alive is None or not self._plausible(record.alive.at):
             self._alive.pop(id_, None)
         else:
             self._alive[id_] = record.alive
@@ -307,7 +325,7 @@ class _Past:
     def take(self, id_: ProcessId) -> list[End]:
         """Return the ends of a process, oldest first, with a life that was lost as the last of them."""
         known = self._ends.pop(id_, {})
-        ends = [known[at] for at in sorted(known)]
+        ends = list(known.values())
         alive = self._alive.pop(id_, None)
         if alive is not None:
             seen = max(self._last_at, alive.at)
@@ -319,6 +337,7 @@ class _Past:
                     started_at=alive.at,
                     boundary=self._now,
                     rebooted=self._rebooted,
+                    orphaned=not self._rebooted and self._still_runs(alive.pid, alive.at),
                 )
             )
         return ends

@@ -112,7 +112,7 @@ class HookRuns:
     def kill(self, run: HookRun) -> None:
         """End a run before its time; its end is told as ever."""
         if run.pid in self._by_pid:
-            _kill_group(run.pid)
+            _kill(run.pid)
             self._survive(run)
 
     def child_event(self, event: ChildEvent) -> bool:
@@ -139,7 +139,7 @@ class HookRuns:
         for run in self._by_pid.values():
             if run.timer is not None:
                 run.timer.cancel()
-            _kill_group(run.pid)
+            _kill(run.pid)
 
     # --- inside -----------------------------------------------------------------------------------------------
 
@@ -155,7 +155,7 @@ class HookRuns:
 
     def _time_out(self, run: HookRun) -> None:
         run.timed_out = True
-        _kill_group(run.pid)
+        _kill(run.pid)
         self._survive(run)
 
     def _survive(self, run: HookRun) -> None:
@@ -185,6 +185,15 @@ class HookRuns:
             return
         run.timer = self._loop.call_later(DRAIN_GRACE_S, partial(tell, {}))
         self._drain.finish_listening(run.keys, tell)
+
+
+def _kill(pid: int) -> None:
+    """Kill a command that was not reaped yet, with its group, and also when it has changed to another one."""
+    _kill_group(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except OSError:
+        return  # of another user: not ours to end
 
 
 def _kill_group(leader: int) -> None:

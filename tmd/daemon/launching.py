@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tmd.config.settings import ProcessSpec
-from tmd.daemon.environment_files import CannotRead, variables
+from tmd.daemon.environment_files import CannotRead, EnvironmentFiles
 from tmd.posix import children
 from tmd.posix.privileges import find_user, group_ids
 from tmd.wire.faults import Fault
@@ -23,10 +23,22 @@ class Launching:
 
     def __init__(self, environment: Mapping[str, str], uid: int) -> None:
         self._environment, self._uid = environment, uid
+        self._files = EnvironmentFiles()
 
-    def find_command(self, spec: ProcessSpec, serverurl: str | None) -> tuple[str, tuple[str, ...]]:
-        """Return (path, argv) of a program; raises `SpawnRefused` when there is nothing to run."""
-        return children.find_command(spec.command, self.environment(spec, serverurl))
+    def refusal(self, spec: ProcessSpec, serverurl: str | None, *, files: bool) -> children.SpawnRefused | None:
+        """Return why a start would be refused for want of something to run, None when nothing speaks against it.
+
+        `files`: for its environment files, too.
+        """
+        try:
+            environment = self.environment(spec, serverurl)
+        except children.SpawnRefused as refusal:
+            return refusal if files else None
+        try:
+            children.find_command(spec.command, environment)
+        except children.SpawnRefused as refusal:
+            return refusal
+        return None
 
     def environment(self, spec: ProcessSpec, serverurl: str | None) -> dict[str, str]:
         """Return the whole environment of a child; later wins (contract 5). Files of variables are read now.
@@ -60,7 +72,7 @@ class Launching:
 
     def _from_files(self, spec: ProcessSpec) -> dict[str, str]:
         try:
-            return variables(spec.environment_file, os.geteuid() if spec.uid is None else spec.uid)
+            return self._files.variables(spec.environment_file, os.geteuid() if spec.uid is None else spec.uid)
         except CannotRead as why:
             raise children.SpawnRefused(f"cannot start {spec.name}: {why}", Fault.FAILED) from None
 
@@ -113,18 +125,16 @@ def account(uid: int) -> dict[str, str]:
 def identity(spec: ProcessSpec) -> tuple[int | None, int | None, tuple[int, ...] | None]:
     """Return what to become (uid, gid, groups), Nones where nothing changes; raises `SpawnRefused`.
 
-    Asking for whom we are already is no change.
+    Asking for whom we are already is no change. Another group comes without those the daemon was started with.
     """
-    if spec.uid is None and spec.gid is None:
+    gid = spec.gid
+    if spec.uid in (None, os.geteuid()) and gid in (None, os.getegid()):
         return None, None, None
-    if spec.uid is None or (spec.uid == os.geteuid() and spec.gid in (None, os.getegid())):
-        return None, spec.gid if spec.gid != os.getegid() else None, None
-    user = find_user(str(spec.uid))
-    if user is None:
-        gid = spec.gid
-        if gid is None:
-            reason = f"couldn't setuid to {spec.uid}: Can't find uid {spec.uid}"
-            raise children.SpawnRefused(reason, Fault.SPAWN_ERROR, transient=False)
-        return spec.uid, gid, (gid,)
-    groups = group_ids(user, spec.gid)
-    return spec.uid, groups[0], groups
+    user = find_user(os.geteuid() if spec.uid is None else spec.uid)
+    if user is not None:
+        groups = group_ids(user, gid)
+        return spec.uid, groups[0], groups
+    if gid is None:
+        reason = f"couldn't setuid to {spec.uid}: Can't find uid {spec.uid}"
+        raise children.SpawnRefused(reason, Fault.SPAWN_ERROR, transient=False)
+    return spec.uid, gid, (gid,)

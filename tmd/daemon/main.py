@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Protocol
 
 import tmd
@@ -244,7 +245,13 @@ class _Instance:
             servers=self._settings.servers,
             figures=lambda: self._figures(drain),
         )
-        try:
+        with ExitStack() as ends:  # each has its turn at the end, from the last to the first, whatever another one does
+            ends.callback(drain.stop, DRAIN_STOP_S)
+            ends.callback(history.close)
+            ends.callback(runtime.close)
+            ends.callback(workers.close)
+            ends.callback(gauges.close)
+            ends.callback(service.close)
             for level, text in self._footing.notes:
                 mainlog.log(level, text)
             for note in self._loaded.notes:
@@ -255,23 +262,14 @@ class _Instance:
             if not daemon.nocleanup:
                 logbook.sweep()
             servers = self._open_servers(surface)
+            ends.callback(servers.close)
             surface.opened(servers.open)
-            try:
-                self._announce(surface, mainlog)
-                self._listen_to_signals(runtime, surface, drain)
-                self._populate(runtime)
-                self._boot.ready()
-                self._loop.call_soon(service.ready)
-                self._serve(surface, mainlog)
-            finally:
-                servers.close()
-        finally:
-            service.close()
-            gauges.close()
-            workers.close()
-            runtime.close()
-            history.close()
-            drain.stop(DRAIN_STOP_S)
+            self._announce(surface, mainlog)
+            self._listen_to_signals(runtime, surface, drain)
+            self._populate(runtime)
+            self._boot.ready()
+            self._loop.call_soon(service.ready)
+            self._serve(surface, mainlog)
         if configuration.next is None or surface.state is not DaemonState.RESTARTING:
             return None
         self._boot.warned = configuration.warnings

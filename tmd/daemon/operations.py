@@ -6,6 +6,8 @@ Each is resolved exactly once, whatever becomes of the client that asked, also a
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from tmd.config.plan import Plan
 from tmd.core import notices as n
 from tmd.core.operations import Awaiting
@@ -75,6 +77,7 @@ class Waiting:
         gone = {id_ for change in plan.changed for id_ in change.removed}
         restarting = {spec.id for change in plan.changed for spec in change.restart} & running
         to_change = {change.name for change in plan.changed}
+        held: list[tuple[ProcessId, str]] = []
 
         def overtaken(name: str) -> None:
             """A later change concerns the group: the last wish wins, and nothing of ours is left to wait for."""
@@ -97,8 +100,9 @@ class Waiting:
                     restarting.discard(id_)
                 case n.ProcessStarting(id=id_) | n.ProcessFatal(id=id_) | n.ProcessUnknown(id=id_):
                     restarting.discard(id_)
-                case n.ProcessStopAborted(id=id_):
+                case n.ProcessStopAborted(id=id_, reason=reason) if id_ in restarting:
                     restarting.discard(id_)
+                    held.append((id_, reason))
                 case n.DaemonStopping():
                     restarting.clear()
             return finish()
@@ -106,7 +110,7 @@ class Waiting:
         def finish() -> bool:
             if groups or gone or restarting:
                 return False
-            operation.resolve(plan)
+            operation.resolve(replace(plan, held=tuple(held)) if held else plan)
             return True
 
         if not finish():

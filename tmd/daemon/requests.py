@@ -7,7 +7,7 @@ from tmd.daemon.operations import pass_on, refused
 from tmd.daemon.runtime import Runtime
 from tmd.daemon.surface import Operation, Result, completed
 from tmd.posix.children import SpawnRefused
-from tmd.wire.faults import Fault, RpcFault
+from tmd.wire.faults import GOES_ON, Fault, RpcFault
 from tmd.wire.names import ProcessId
 from tmd.wire.states import RUNNING_STATES, ProcessState
 
@@ -76,6 +76,8 @@ class Requests:
 
     def restart(self, ids: Sequence[ProcessId], *, wait: bool, still: Callable[[], bool]) -> Operation[list[Result]]:
         """Stop what runs and start all, `still` permitting; goes on whatever becomes of the client."""
+        kept = [kept for id_ in ids if (kept := self._why_not_stop(id_)) is not None]
+        ids = [id_ for id_ in ids if id_ not in {result.id for result in kept}]
         running = [id_ for id_ in ids if self.state_of(id_) in RUNNING_STATES]
         stopping = [id_ for id_ in ids if self.state_of(id_) is ProcessState.STOPPING]
         operation: Operation[list[Result]] = Operation()
@@ -97,14 +99,30 @@ class Requests:
             away = {*dropped, *(result.id for result in spared)}
             present = [id_ for id_ in ids if self._runtime.overseer.member(id_) is not None and id_ not in away]
             starts = self.start(present, wait=wait, again=True)
-            starts.then(lambda starts: pass_on(starts, operation, [*overtaken, *spared]))
+            starts.then(lambda starts: pass_on(starts, operation, [*kept, *overtaken, *spared]))
 
         stops = self._runtime.waiting.for_processes("stop", [*running, *stopping], ())
         if running:
             self._runtime.feed(i.StopInOrderAsked(tuple(running), by_hand=False))
         self._report_stops(running, stops)
         stops.then(stopped)
-        return operation if wait else completed([Result(id_) for id_ in ids])
+        return operation if wait else completed([*kept, *(Result(id_) for id_ in ids)])
+
+    def _why_not_stop(self, id_: ProcessId) -> Result | None:
+        """Tell why a process that runs had better not be stopped: it could not be started again."""
+        refusal = self._refusal(id_, files=True) if self.state_of(id_) is ProcessState.RUNNING else None
+        if refusal is None:
+            return None
+        reason = f"cannot restart '{id_.process}': {refusal.reason} {GOES_ON}"
+        self._runtime.mainlog.critical(reason)
+        return refused(id_, Fault.FAILED, reason)
+
+    def _refusal(self, id_: ProcessId, *, files: bool) -> SpawnRefused | None:
+        member = self._runtime.overseer.member(id_)
+        if member is None:
+            return None
+        spec = member.next_spec or member.spec
+        return self._runtime.lives.launching.refusal(spec, self._runtime.settings.serverurl, files=files)
 
     def _goes_on(self, stop: Result) -> bool:
         """Whether a stop was given up by a hook; the reason is in its result."""
@@ -115,9 +133,9 @@ class Requests:
         member = self._runtime.overseer.member(id_)
         if member is None:
             return refused(id_, Fault.BAD_NAME)
-        try:
-            self._runtime.lives.launching.find_command(member.spec, self._runtime.settings.serverurl)
-        except SpawnRefused as refusal:
+        # What is wrong with an environment file is told by the start itself: it is tried again, and may be mended.
+        refusal = self._refusal(id_, files=False)
+        if refusal is not None:
             return refused(id_, refusal.fault, refusal.reason)
         state = member.process.state
         if member.leaving:

@@ -8,6 +8,7 @@ thousand programs to start never keep a client waiting.
 import signal
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 
 from tmd.config.settings import ProcessSpec, Settings
@@ -29,7 +30,7 @@ from tmd.daemon.mainlog import MainLog
 from tmd.daemon.operations import Waiting
 from tmd.daemon.surface import ProcessView
 from tmd.daemon.tenants import Tenants
-from tmd.posix import children, errands
+from tmd.posix import children
 from tmd.posix.drain import Drain, Transformed
 from tmd.posix.loop import ChildEvent, Loop, Timer
 from tmd.wire.names import ProcessId
@@ -224,7 +225,7 @@ class Runtime:
         id_ = self.lives.child_event(event)
         if event.kind == "exited":
             status = event.code if event.code is not None else -(event.signal or 0)
-            if id_ is None and not errands.reaped(event.pid, status):
+            if id_ is None and not self.alerts.errands.reaped(event.pid, status):
                 self.mainlog.debug(CHILD_QUIT)
                 how = f"exit status {event.code}" if event.code is not None else f"terminated by signal {event.signal}"
                 self.mainlog.info(f"reaped unknown pid {event.pid} ({how})")
@@ -296,8 +297,6 @@ class Runtime:
         """Let go of everything; what still runs is left alone."""
         for timer in self._timers.values():
             timer.cancel()
-        self.alerts.close()
-        self.listeners.close()
-        self.hooks.close()
-        self.lives.close()
-        self.sockets.close()
+        with ExitStack() as ends:  # from the last to the first, each whatever another one does
+            for room in (self.sockets, self.lives, self.hooks, self.listeners, self.alerts):
+                ends.callback(room.close)

@@ -1,7 +1,8 @@
 """A few threads for work that may block; results come back on the loop.
 
 Threads are started when there is work and end with the daemon. They hold no state of it: what they run is a
-closure over values, what they return is posted.
+closure over values, what they return is posted. Where the system gives no thread, the one that runs does all the work,
+and with none at all work is refused: the next work asks anew.
 """
 
 import queue
@@ -17,6 +18,8 @@ from tmd.wire.faults import Fault, RpcFault
 T = TypeVar("T")
 _Job = tuple[Callable[[], Any], Operation[Any]]
 
+NO_THREAD = "cannot start a thread: the system has none left (a limit on processes or memory: ulimit -u, TasksMax)"
+
 
 class Workers:
     """At most `count` threads; `post` hands a callback to the loop and may refuse after its end."""
@@ -29,15 +32,16 @@ class Workers:
         self._busy = 0
 
     def run(self, work: Callable[[], T]) -> Operation[T]:
-        """Run `work` on a thread; whatever it raises becomes the operation's fault."""
+        """Run `work` on a thread; whatever it raises becomes the operation's fault, at once FAILED without a thread."""
         operation: Operation[T] = Operation()
         self._busy += 1
         operation.then(lambda _: self._free())
         if len(self._threads) < min(self._count, self._busy):
-            thread = threading.Thread(target=self._work, name="tmd-worker", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        self._jobs.put((work, operation))
+            self._start()
+        if self._threads:
+            self._jobs.put((work, operation))
+        else:
+            operation.refuse(RpcFault(Fault.FAILED, NO_THREAD))
         return operation
 
     def close(self, wait_s: float = 1.0) -> None:
@@ -46,6 +50,15 @@ class Workers:
             self._jobs.put(None)
         for thread in self._threads:
             thread.join(timeout=wait_s)
+
+    def _start(self) -> None:
+        """Have one thread more, if the system gives one."""
+        thread = threading.Thread(target=self._work, name="tmd-worker", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            return
+        self._threads.append(thread)
 
     def _free(self) -> None:
         self._busy -= 1

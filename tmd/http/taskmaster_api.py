@@ -70,6 +70,7 @@ def plan_struct(plan: Plan) -> dict[str, Any]:
         "added": [group.name for group in plan.added],
         "changed": [_change_struct(change) for change in plan.changed],
         "removed": list(plan.removed),
+        "held": [{"name": id_.namespec, "reason": reason} for id_, reason in plan.held],
     }
 
 

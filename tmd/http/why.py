@@ -41,7 +41,6 @@ def situation_of(daemon: DaemonSurface, view: ProcessView) -> Situation:
         started_at=history.life_began(view.id) or view.start,
         startsecs=view.spec.startsecs,
         autostart=view.spec.autostart,
-        stopped_by_hand=view.stopped_by_hand,
         daemon_started_at=history.started_at,
         trouble=history.trouble(view.id),
     )
@@ -97,5 +96,8 @@ def _end_struct(end: End, situation: Situation, clock: Clock, lines: int) -> dic
 
 def local_time(at: float, now: float) -> str:
     """Return the time of day, with the date if that is not the day of `now`."""
-    then, today = time.localtime(at), time.localtime(now)
+    try:
+        then, today = time.localtime(at), time.localtime(now)
+    except (OverflowError, ValueError, OSError):
+        return "at a time that cannot be"
     return time.strftime("%H:%M:%S" if then[:3] == today[:3] else "%Y-%m-%d %H:%M:%S", then)

@@ -134,12 +134,12 @@ class Channel:
     def retarget(self, sinks: Sinks, outlet: Outlet | None, now: float) -> None:
         """Send what comes from now on elsewhere; what the old transform held back goes there too.
 
-        A line that was begun in another form goes where it belonged.
+        What there is of a line that was begun in another form goes where it belonged, as a piece that is not the last.
         """
         held = self._ending() if self._transform is not None else b""
         self._last.keep(self.outlet.file if self.outlet is not None else None)
         if self.lines is not None and (self.lines.format != sinks.format or self.outlet is not outlet):
-            self.end_lines(now)
+            self.give_out(now)
             self.lines = None
         if sinks.format is not None and self.lines is None:
             self.lines = Linewise(sinks.format)
@@ -164,6 +164,7 @@ class Channel:
             verdict = Verdict.DROP if outlet is None else outlet.verdict(now)
             if verdict is Verdict.HOLD or (outlet is not None and outlet.users > 1 and not outlet.may_speak(self, now)):
                 return Outcome.HELD
+            self._let_others_keep(outlet)
             try:
                 count = self._move(outlet, verdict, limit, now)
             except BlockingIOError:
@@ -187,6 +188,13 @@ class Channel:
                 self._grown = True
                 self.capacity = pipes.enlarge(self.fd)
             return Outcome.MOVED
+
+    def _let_others_keep(self, outlet: Outlet | None) -> None:
+        """Have whoever wrote last to a file of several remember its last bytes: others are about to follow them."""
+        if outlet is not None and outlet.users > 1 and outlet.last_writer is not self:
+            before = outlet.last_writer
+            if isinstance(before, Channel) and before.outlet is outlet:
+                before._last.keep(outlet.file)
 
     def settle(self, now: float) -> None:
         """Pass on what the transform holds back and call those who wait, once it is all in the file."""

@@ -23,14 +23,6 @@ KILL_GRACE_S = 1.0
 START_GRACE_S = 0.5
 """how long one that is just being started may take to have a pid that can be killed"""
 
-_running: set[int] = set()
-_starting: list[object] = []
-"""a mark for each that has no pid yet"""
-_barred: list[bool] = []
-"""not empty: no errand may start"""
-_ends: dict[int, int] = {}
-"""pid -> status, as reaped by the loop; kept for as long as anybody waits"""
-
 
 class Ended(NamedTuple):
     """How an errand went. `returncode`: as `subprocess` has it, None when it was killed for being too slow."""
@@ -40,62 +32,108 @@ class Ended(NamedTuple):
     """the beginning of what it wrote to stdout and stderr"""
 
 
-def run(argv: Sequence[str], text: bytes, timeout_s: float) -> Ended:
-    """Run a program with `text` as its stdin and wait for its end; raises OSError when it cannot be started.
+class Errands:
+    """All errands of one daemon. The sets are touched by several threads, one operation at a time."""
 
-    `argv[0]` is the path. It has a process group of its own, and the environment of this process.
-    """
-    ours, theirs = os.pipe()
-    stdin = os.memfd_create("errand", os.MFD_CLOEXEC)
-    mark = object()
-    _starting.append(mark)
-    try:
-        if _barred:
-            raise OSError(errno.ECANCELED, "tmd goes down")
-        os.set_blocking(ours, False)
-        _write_all(stdin, text)
-        child = subprocess.Popen(argv, stdin=stdin, stdout=theirs, stderr=theirs, cwd="/", process_group=0)
-        _running.add(child.pid)
-        os.close(theirs)
-        theirs = -1
+    def __init__(self) -> None:
+        self._running: set[int] = set()
+        self._starting: list[object] = []
+        """a mark for each that has no pid yet"""
+        self._barred = False
+        """no errand may start"""
+        self._ends: dict[int, int] = {}
+        """pid -> status, as reaped by the loop; kept for as long as anybody waits"""
+
+    @property
+    def out(self) -> int:
+        """How many run."""
+        return len(self._running)
+
+    def run(self, argv: Sequence[str], text: bytes, timeout_s: float) -> Ended:
+        """Run a program with `text` as its stdin and wait for its end; raises OSError when it cannot be started.
+
+        `argv[0]` is the path. It has a process group of its own, and the environment of this process.
+        """
+        ours, theirs = os.pipe()
+        stdin = os.memfd_create("errand", os.MFD_CLOEXEC)
+        mark = object()
+        self._starting.append(mark)
         try:
-            return _wait(child, ours, time.monotonic() + timeout_s)
+            if self._barred:
+                raise OSError(errno.ECANCELED, "tmd goes down")
+            os.set_blocking(ours, False)
+            _write_all(stdin, text)
+            child = subprocess.Popen(argv, stdin=stdin, stdout=theirs, stderr=theirs, cwd="/", process_group=0)
+            self._running.add(child.pid)
+            os.close(theirs)
+            theirs = -1
+            try:
+                return self._wait(child, ours, time.monotonic() + timeout_s)
+            finally:
+                self._running.discard(child.pid)
         finally:
-            _running.discard(child.pid)
-    finally:
-        _starting.remove(mark)
-        if not _starting:
-            _ends.clear()
-        for fd in (ours, theirs, stdin):
-            if fd >= 0:
-                os.close(fd)
+            self._starting.remove(mark)
+            if not self._starting:
+                self._ends.clear()
+            for fd in (ours, theirs, stdin):
+                if fd >= 0:
+                    os.close(fd)
 
+    def reaped(self, pid: int, returncode: int) -> bool:
+        """Take note of a child that the loop has reaped and nobody else knows; tell whether it may be an errand.
 
-def reaped(pid: int, returncode: int) -> bool:
-    """The loop has reaped a child that nobody else knows. Tell whether it is (or may be: it just started) an errand."""
-    if not _starting:
-        return False
-    _ends[pid] = returncode
-    return pid in _running or len(_running) < len(_starting)
+        It may be one that just started, whose pid is not known yet.
+        """
+        if not self._starting:
+            return False
+        self._ends[pid] = returncode
+        return pid in self._running or len(self._running) < len(self._starting)
 
+    def bar(self) -> None:
+        """Kill what is still out and refuse whatever comes: nobody will be there to do it when its time is over."""
+        self._barred = True
+        ends_at = time.monotonic() + START_GRACE_S
+        while True:
+            unborn = len(self._running) < len(self._starting)
+            for pid in list(self._running):
+                if pid not in self._ends:
+                    _kill(pid)
+            if not unborn or time.monotonic() >= ends_at:
+                return
+            time.sleep(0.001)
 
-def admit() -> None:
-    """Let errands be run again."""
-    _barred.clear()
+    def _wait(self, child: "subprocess.Popen[bytes]", out: int, ends_at: float) -> Ended:
+        output = bytearray()
+        talks, killed = True, False
+        while True:
+            if talks:
+                talks = _listen(out, output, STEP_S)
+            else:
+                time.sleep(STEP_S)
+            returncode = self._ended(child)
+            if returncode is not None:
+                child.returncode = returncode  # or the library would wait for it, and may get another's end
+                if talks:
+                    _listen(out, output, 0)
+                return Ended(None if killed else returncode, bytes(output))
+            if time.monotonic() < ends_at:
+                continue
+            if killed:
+                child.returncode = -signal.SIGKILL  # not even this ends it now; the loop reaps it some day
+                return Ended(None, bytes(output))
+            killed = True
+            ends_at = time.monotonic() + KILL_GRACE_S
+            _kill(child.pid)
 
-
-def bar() -> None:
-    """Kill what is still out and refuse whatever comes: nobody will be there to do it when its time is over."""
-    _barred.append(True)
-    ends_at = time.monotonic() + START_GRACE_S
-    while True:
-        unborn = len(_running) < len(_starting)
-        for pid in list(_running):
-            if pid not in _ends:
-                _kill(pid)
-        if not unborn or time.monotonic() >= ends_at:
-            return
-        time.sleep(0.001)
+    def _ended(self, child: "subprocess.Popen[bytes]") -> int | None:
+        returncode = self._ends.pop(child.pid, None)
+        if returncode is not None:
+            return returncode
+        try:
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+        except ChildProcessError:
+            return None  # the loop was first, and its word is on the way
+        return os.waitstatus_to_exitcode(status) if pid else None
 
 
 def _write_all(fd: int, text: bytes) -> None:
@@ -103,30 +141,6 @@ def _write_all(fd: int, text: bytes) -> None:
     while view:
         view = view[os.write(fd, view) :]
     os.lseek(fd, 0, os.SEEK_SET)
-
-
-def _wait(child: "subprocess.Popen[bytes]", out: int, ends_at: float) -> Ended:
-    output = bytearray()
-    talks, killed = True, False
-    while True:
-        if talks:
-            talks = _listen(out, output, STEP_S)
-        else:
-            time.sleep(STEP_S)
-        returncode = _ended(child)
-        if returncode is not None:
-            child.returncode = returncode  # or the library would wait for it, and may get another's end
-            if talks:
-                _listen(out, output, 0)
-            return Ended(None if killed else returncode, bytes(output))
-        if time.monotonic() < ends_at:
-            continue
-        if killed:
-            child.returncode = -signal.SIGKILL  # not even this ends it now; the loop reaps it some day
-            return Ended(None, bytes(output))
-        killed = True
-        ends_at = time.monotonic() + KILL_GRACE_S
-        _kill(child.pid)
 
 
 def _listen(out: int, output: bytearray, wait_s: float) -> bool:
@@ -138,17 +152,6 @@ def _listen(out: int, output: bytearray, wait_s: float) -> bool:
     data = os.read(out, 65536)
     output += data[: MAX_OUTPUT - len(output)]
     return bool(data)
-
-
-def _ended(child: "subprocess.Popen[bytes]") -> int | None:
-    returncode = _ends.pop(child.pid, None)
-    if returncode is not None:
-        return returncode
-    try:
-        pid, status = os.waitpid(child.pid, os.WNOHANG)
-    except ChildProcessError:
-        return None  # the loop was first, and its word is on the way
-    return os.waitstatus_to_exitcode(status) if pid else None
 
 
 def _kill(group: int) -> None:

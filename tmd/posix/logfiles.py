@@ -16,7 +16,7 @@ import stat
 from tmd.posix import rotation
 from tmd.posix.rotation import LINE_BYTES
 from tmd.posix.succession import Identity, Succession
-from tmd.posix.trust import anchored, open_real, refuse_foreign_links
+from tmd.posix.trust import anchored, open_real, real_path
 
 LOOK_EVERY_S = 0.25
 """how often the path is compared with the open file while there is writing"""
@@ -164,8 +164,7 @@ class LogFile:
         if is_device_path(path):
             self._open_device(path)
             return
-        real = os.path.realpath(path)
-        refuse_foreign_links(path)
+        real = real_path(path)
         try:
             kind = os.lstat(real).st_mode
         except FileNotFoundError:
@@ -303,8 +302,7 @@ def open_file(path: str, flags: int, mode: int = 0o644) -> int:
     """Open a log as `os.open` does, for who reads it or tries it out; as root, with the same care as to write to it."""
     if os.geteuid() != 0 or is_device_path(path):
         return os.open(path, flags | os.O_CLOEXEC, mode)
-    refuse_foreign_links(path)
-    return open_real(os.path.realpath(path), flags, mode)
+    return open_real(real_path(path), flags, mode)
 
 
 def is_device_path(path: str) -> bool:

@@ -7,12 +7,16 @@ superuser's alone. Reading the log takes a while and is for a worker thread; eve
 import os
 import re
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 LOG_BYTES = 16 << 20
 """of the kernel's log so much is read at most"""
 LOG_S = 2.0
 """and for so long"""
+RECENT_S = 10.0
+"""so long the counters may have moved on account of an end that is looked into now"""
 CLOCKS_APART_S = 60.0
 """the kernel's log has a clock of its own, which may be so much off"""
 
@@ -51,17 +55,26 @@ class Word(NamedTuple):
 
 
 class OomWitness:
-    """Compares the counters with those of the last look."""
+    """Compares the counters with those of a while ago. `clock`: monotonic seconds."""
 
-    def __init__(self, places: Places = KERNEL) -> None:
-        self._places = places
+    def __init__(self, places: Places = KERNEL, clock: Callable[[], float] = time.monotonic) -> None:
+        self._places, self._clock = places, clock
         self._events = _group_events(places)
-        self._before = self._look()
+        self._looks = deque([(clock(), self._look())])
+        """what the counters were since when; the first is as they were `RECENT_S` ago"""
 
     def noted(self) -> tuple[Kills, Kills]:
-        """Return the counters of the last look and of now."""
-        before, self._before = self._before, self._look()
-        return before, self._before
+        """Return the counters as they were before the last `RECENT_S`, as far as anybody looked, and as they are now.
+
+        Of several that die together each is looked into a moment after the other: what moved the counters may be about
+        any of them.
+        """
+        at, now = self._clock(), self._look()
+        if now != self._looks[-1][1]:
+            self._looks.append((at, now))
+        while len(self._looks) > 1 and self._looks[1][0] <= at - RECENT_S:
+            self._looks.popleft()
+        return self._looks[0][1], now
 
     def _look(self) -> Kills:
         return Kills(_count(self._places.counters), _count(self._events) if self._events else None)
@@ -89,13 +102,15 @@ def judge(before: Kills, now: Kills, ask: bool = True) -> Word | None:
     """Return what the counters alone say; None when the kernel's log has to be asked."""
     if now.machine is None or before.machine is None:
         return Word("unknown", "this kernel keeps no count of such kills")
-    if now.machine == before.machine or (now.group is not None and now.group == before.group):
+    if now.machine == before.machine:
         return Word("no")
     if ask:
         return None
     count = now.machine - before.machine
     times = "a process" if count == 1 else f"{count} processes"
     where = "" if now.group is None else " in tmd's control group"
+    if now.group is not None and now.group == before.group:  # but it may have moved to another one
+        where = ", but none in tmd's control group,"
     return Word("perhaps", f"the kernel killed {times}{where} for that reason meanwhile, its log is not readable here")
 
 

@@ -15,7 +15,7 @@ from tmd.posix import pipes
 from tmd.posix.logfiles import LogFile, LogTarget, is_device_path
 from tmd.posix.loop import Loop, Timer
 from tmd.posix.losses import Losses
-from tmd.posix.trust import open_real, refuse_foreign_links
+from tmd.posix.trust import open_real, real_path
 
 HOLD_S = 1.0
 """how long output waits in the pipes for a target in trouble before it is dropped"""
@@ -374,8 +374,7 @@ def clear_unopened(target: LogTarget) -> None:
     """Empty a file nobody here has open, if it is there. OSError."""
     if is_device_path(target.path):
         return
-    real = os.path.realpath(target.path)
-    refuse_foreign_links(target.path)
+    real = real_path(target.path)
     if os.path.isfile(real):
         fd = open_real(real, os.O_WRONLY | os.O_NONBLOCK)
         try:

@@ -9,6 +9,8 @@ import errno
 import os
 import stat
 
+from tmd.posix.trust import open_real
+
 LINE_BYTES = 64 * 1024
 """lines up to this length are never cut; also how far a file may grow beyond its limit while a line is unfinished"""
 
@@ -69,13 +71,18 @@ def rotate(fd: int, path: str, backups: int, cut: int, mode: int, *, spare: bool
 
 
 def last_of_backup(path: str, count: int) -> bytes:
-    """Return the last bytes of the newest backup of a file. OSError."""
-    fd = os.open(f"{path}.1", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    """Return the last bytes of the newest backup of a file by a path without links; none where it cannot be read."""
+    try:
+        fd = open_real(f"{path}.1", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return b""
     try:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             return b""
         return os.pread(fd, count, max(0, found.st_size - count))
+    except OSError:
+        return b""
     finally:
         os.close(fd)
 

@@ -1,9 +1,10 @@
 """Trust: may a process with root's power use this path, or could somebody else decide where it leads?
 
 Whoever may write to a directory may put a link where root is about to open a file, or swap a directory under a path
-that was looked at a moment ago. So a place is judged with everything on the way to it (`unsafe_directory`), and a file
-is opened step by step, with no link followed and each directory held while it is left (`open_real`). Nothing is asked
-for, and nothing refused to, anybody but root. Does not know what a file is for.
+that was looked at a moment ago. So a place is judged with everything on the way to it (`unsafe_directory`), a path is
+followed through links of root's only (`real_path`), and a file is opened step by step, with no link followed and each
+directory held while it is left (`open_real`). Nothing is asked for, and nothing refused to, anybody but root. Does not
+know what a file is for.
 """
 
 import errno
@@ -11,7 +12,7 @@ import grp
 import os
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tmd.posix.privileges import find_user
@@ -23,37 +24,53 @@ EVERYBODY = "users"
 MOST_LINKS = 40
 """as many as the kernel follows in one path"""
 
-_DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_HELD = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = _HELD | os.O_DIRECTORY
 
 
-def unsafe_directory(path: str, uids: tuple[int, ...]) -> str | None:
+def unsafe_directory(path: str, uids: tuple[int, ...], *, system_groups: bool = True) -> str | None:
     """Return why somebody beside root and these users could plant or swap a file in a directory; None: nobody could.
 
-    `path` is absolute. Everything on the way counts, links and where they lead, too; what does not exist yet is as safe
-    as what it would be made in. A sticky directory like /tmp may be written by all: there, nobody can touch what is
-    another's. Groups of the system (`syslog` may write to /var/log) are trusted, and those that a trusted user is in.
+    `path` is absolute, and may be that of a file. Everything on the way counts, links and where they lead, too; what
+    does not exist yet is as safe as what it would be made in. A sticky directory like /tmp may be written by all:
+    there, nobody can touch what is another's. Groups of the system (`syslog` may write to /var/log) are trusted, and
+    those that a trusted user is in; without `system_groups`, of root's groups only number 0.
     """
-    trusted = {0, *uids} | _outsiders()
+    owners = {0, *uids} | _outsiders()
+    members = owners if system_groups else set(uids) - {0}
+
+    def why_unsafe(place: str, found: os.stat_result) -> str | None:
+        if found.st_uid not in owners:
+            user = find_user(found.st_uid)
+            return f"{place!r} belongs to {f'{user.name!r} (uid {user.uid})' if user else f'uid {found.st_uid}'}"
+        if stat.S_ISLNK(found.st_mode) or (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
+            return None
+        if found.st_mode & stat.S_IWOTH:
+            return f"anybody can write to {place!r}"
+        gid = found.st_gid
+        if found.st_mode & stat.S_IWGRP and not (
+            (_is_of_the_system(gid) if system_groups else gid == 0) or _has_one_of(members, gid)
+        ):
+            return f"group {_group_name(gid)!r} (gid {gid}) can write to {place!r}"
+        return None
+
     try:
-        for place, found in _steps(path):
-            reason = _why_unsafe(place, found, trusted)
-            if reason:
-                return reason
+        return _follow(path, why_unsafe)[1]
     except OSError:
         return None  # it cannot be looked at, so neither can it be used: that is told by who tries
-    return None
 
 
-def refuse_foreign_links(path: str) -> None:
-    """As root, refuse a path that leads through a symbolic link of somebody else: it could lead anywhere."""
+def real_path(path: str) -> str:
+    """Return where a path leads, without links; PermissionError, as root, for one through a link of somebody else.
+
+    It consists of what was judged and of nothing else: a link that is swapped in meanwhile has no say in it.
+    """
     if os.geteuid() != 0:
-        return
-    try:
-        for place, found in _steps(path):
-            if stat.S_ISLNK(found.st_mode) and found.st_uid != 0:
-                raise PermissionError(errno.ELOOP, f"refusing the symbolic link {place!r} of uid {found.st_uid}", path)
-    except FileNotFoundError:
-        return
+        return os.path.realpath(path)
+    real, foreign = _follow(path, _why_foreign)
+    if foreign:
+        raise PermissionError(errno.ELOOP, f"refusing {foreign}", path)
+    return real
 
 
 def open_real(path: str, flags: int, mode: int = 0o644) -> int:
@@ -117,12 +134,12 @@ def _refuse_planted(path: str, found: os.stat_result, directory: os.stat_result)
         )
 
 
-def _steps(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield what a path leads through, from the root down: directories, links, and what these lead through in turn."""
+def _follow(path: str, judge: Callable[[str, os.stat_result], str | None]) -> tuple[str, str | None]:
+    """Return a path without links, and the first objection to what leads there; what does not exist is not judged."""
     place, links = "/", 0
     ahead = deque(os.path.abspath(path).split("/"))
-    yield place, os.lstat(place)
-    while ahead:
+    objection = judge(place, os.lstat(place))
+    while ahead and objection is None:
         name = ahead.popleft()
         if name in ("", "."):
             continue
@@ -131,39 +148,48 @@ def _steps(path: str) -> Iterator[tuple[str, os.stat_result]]:
             continue
         step = os.path.join(place, name)
         try:
-            found = os.lstat(step)
+            found, target = _look(place, name)
         except (FileNotFoundError, NotADirectoryError):
-            return
-        yield step, found
+            place = step
+            continue
+        objection = judge(step, found)
         if not stat.S_ISLNK(found.st_mode):
             place = step
             continue
         links += 1
         if links > MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
-        target = os.readlink(step)
         if target.startswith("/"):
             place = "/"
         ahead.extendleft(reversed(target.split("/")))
+    return place, objection
 
 
-def _why_unsafe(place: str, found: os.stat_result, trusted: set[int]) -> str | None:
-    if found.st_uid not in trusted:
-        user = find_user(found.st_uid)
-        return f"{place!r} belongs to {f'{user.name!r} (uid {user.uid})' if user else f'uid {found.st_uid}'}"
-    if stat.S_ISLNK(found.st_mode) or found.st_mode & stat.S_ISVTX:
-        return None
-    if found.st_mode & stat.S_IWOTH:
-        return f"anybody can write to {place!r}"
-    if found.st_mode & stat.S_IWGRP and not _is_trusted_group(found.st_gid, trusted):
-        return f"group {_group_name(found.st_gid)!r} (gid {found.st_gid}) can write to {place!r}"
-    return None
+def _look(place: str, name: str) -> tuple[os.stat_result, str]:
+    """Return what something in a directory is and, of a link, where that very link leads."""
+    directory = _hold(place)
+    try:
+        fd = os.open(name, _HELD, dir_fd=directory)
+    finally:
+        os.close(directory)
+    try:
+        found = os.fstat(fd)
+        return found, os.readlink("", dir_fd=fd) if stat.S_ISLNK(found.st_mode) else ""
+    finally:
+        os.close(fd)
 
 
-def _is_trusted_group(gid: int, trusted: set[int]) -> bool:
-    if gid < FIRST_PERSON:
-        return _group_name(gid) != EVERYBODY
-    users = (find_user(uid) for uid in trusted)
+def _why_foreign(place: str, found: os.stat_result) -> str | None:
+    foreign = stat.S_ISLNK(found.st_mode) and found.st_uid != 0
+    return f"the symbolic link {place!r} of uid {found.st_uid}" if foreign else None
+
+
+def _is_of_the_system(gid: int) -> bool:
+    return gid < FIRST_PERSON and _group_name(gid) != EVERYBODY
+
+
+def _has_one_of(uids: set[int], gid: int) -> bool:
+    users = (find_user(uid) for uid in uids)
     return any(gid in os.getgrouplist(user.name, user.gid) for user in users if user)
 
 

@@ -1,24 +1,28 @@
 """Files of variables (`NAME=value` lines, the dotenv grammar) into located assignments.
 
 python-dotenv reads them, so that what other tools read is read here: comments, `export`, quotes, values over several
-lines. Nothing is replaced inside a value: `$` and `%` stand for themselves. Promises to name every line that is no
-assignment, never to quote what stands after a `=` (these files hold secrets), and to take no longer for a hostile file
-than for a long one. Knows nothing of where the text comes from.
+lines. Nothing is replaced inside a value: `$` and `%` stand for themselves. Promises to tell every line that is no
+assignment, to quote nothing of it but a name before a `=` (these files hold secrets, and what should be a value may
+have slipped onto a line of its own), and to take no longer for a hostile file than for a long one. Knows nothing of
+where the text comes from.
 """
 
 import io
 import re
 from typing import NamedTuple
 
-MAX_BYTES = 128 * 1024
-"""a program can be given little more in one piece, and two megabytes in all; it is read while others wait"""
-MOST_BLANKS = 256
+MAX_BYTES = 64 * 1024
+MOST_ENTRIES = 1000
+"""assignments and comments; with the other two it bounds what a file can cost, as others wait while it is read"""
+MOST_BLANKS = 128
 """in a row: the parser's time grows with the square of them"""
 
-_BLANKS = re.compile(rf"[^\S\r\n]{{{MOST_BLANKS + 1}}}")
+_BLANKS = re.compile(r"[^\S\r\n]+")
 _LINE_END = re.compile(r"\r\n|\n|\r")
-_SAYABLE = re.compile(r"[\w .:/-]{1,40}")
-"""short and of ordinary letters: a slip of the pen rather than a piece of a secret"""
+_SAYABLE = re.compile(r"[\w.-]{1,40}")
+"""short and of ordinary letters: a name rather than a piece of a secret"""
+_IN_QUOTES = re.compile(r"'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"", re.DOTALL)
+"""a value whose quotes are closed, as the parser sees it"""
 
 
 class Assignment(NamedTuple):
@@ -52,10 +56,13 @@ def read_dotenv(data: bytes) -> list[Assignment]:
     text = _decoded(data)
     found: list[Assignment] = []
     problems: list[NoAssignment] = []
-    for binding in parse_stream(io.StringIO(text, newline="")):
+    for number, binding in enumerate(parse_stream(io.StringIO(text, newline=""))):
         said = binding.original.string
         before = said[: len(said) - len(said.lstrip())]
         line = binding.original.line + len(_LINE_END.findall(before))
+        if number == MOST_ENTRIES and said.strip():
+            problems.append(NoAssignment(line, f"more than {MOST_ENTRIES} assignments and comments are too many"))
+            break
         said = said.strip()
         if binding.error or (binding.key is not None and binding.value is None):
             problems.append(NoAssignment(line, _why_not(said)))
@@ -78,25 +85,26 @@ def _decoded(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DotenvRefused([NoAssignment(line, f"is not UTF-8 (byte 0x{data[error.start]:02x})")]) from None
-    if blanks := _BLANKS.search(text):
-        line = len(_LINE_END.findall(text, 0, blanks.start())) + 1
-        raise DotenvRefused([NoAssignment(line, f"more than {MOST_BLANKS} blanks in a row")])
+    for blanks in _BLANKS.finditer(text):
+        if blanks.end() - blanks.start() > MOST_BLANKS:
+            line = len(_LINE_END.findall(text, 0, blanks.start())) + 1
+            raise DotenvRefused([NoAssignment(line, f"more than {MOST_BLANKS} blanks in a row")])
     return text
 
 
 def _why_not(said: str) -> str:
-    """Return what is wrong with a line, without its value."""
+    """Return what is wrong with a line, without what is or may be a value."""
     name, equals, value = said.partition("=")
     name, value = name.removeprefix("export ").strip(), value.strip()
     shown = repr(name) if _SAYABLE.fullmatch(name) else "this line"
     if not equals:
-        return f"{shown} is no assignment (NAME=value)"
+        return "this line is no assignment (NAME=value)"
     if not name:
         return "there is no name before the '=' (NAME=value)"
     if any(letter.isspace() for letter in name):
-        return f"{shown} is no name: it has a blank in it (NAME=value)"
+        return "there is a blank in what stands before the '=' (NAME=value)"
     if value[:1] in ("'", '"'):
-        if value[0] in value[1:]:
+        if _IN_QUOTES.match(value):
             return f"something follows the closing quote of {shown}"
         return f"the quote of {shown} is never closed"
-    return f"{shown} is no assignment (NAME=value)"
+    return "this line is no assignment (NAME=value)"

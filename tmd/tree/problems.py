@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tmd.tree.node import Origin
+from tmd.wire.visible import visible_line
 
 
 class Problem(NamedTuple):
@@ -19,7 +20,8 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         subject = f"{self.where}: " if self.where else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.origin}: {subject}{self.reason}{hint}".replace("\n", "\\n")
+        # a name that somebody wrote, in whatever part of it, must not move the terminal of who reads this
+        return visible_line(f"{self.origin}: {subject}{self.reason}{hint}".replace("\n", "\\n"))
 
 
 _KNOWN_FROM_THE_PLACE = re.compile(r" in section '[^']*' \(file: '[^']*'\)$")

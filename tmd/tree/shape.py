@@ -30,6 +30,8 @@ OWN_SECTIONS = ("alert",)
 """kinds of INI section that have a name, and that Supervisor does not have; the part is the plural"""
 
 NAMED_SECTIONS = (*PROCESS_SECTIONS, *FOREIGN_SECTIONS, *OWN_SECTIONS)
+COMMAND_WORDS = {"command", "cmd"}
+"""an INI section with one of these and no colon in its header is a program, whatever it is called"""
 
 
 def nearest(word: str, words: tuple[str, ...]) -> str | None:
@@ -45,7 +47,7 @@ def did_you_mean(word: str, words: tuple[str, ...]) -> str:
     near = nearest(word, words)
     if near is not None:
         return f"did you mean {near!r}?"
-    return f"known: {', '.join(sorted(words))}" if len(words) <= 12 else ""
+    return f"known: {', '.join(sorted(words))}" if 0 < len(words) <= 12 else ""
 
 
 def shape_ini(sections: Mapping, problems: list[Problem]) -> Mapping:
@@ -56,7 +58,9 @@ def shape_ini(sections: Mapping, problems: list[Problem]) -> Mapping:
         if part is None:
             continue
         assert isinstance(entry.value, Mapping)
-        if name is None:
+        if part == "programs" and header in NAMED_SECTIONS and not entry.value.entries.keys() & COMMAND_WORDS:
+            problems.append(Problem(entry.origin, f"[{header}]", "needs a name", f"[{header}:NAME]"))
+        elif name is None:
             _fill(parts[part], entry.value, problems, f"[{header}]")
         else:
             _add(parts[part], name, entry, problems, part)

@@ -1,4 +1,6 @@
-"""The events an alert may be about, with what each means: the one list that filters, documentation and clients use."""
+"""The events an alert may be about, and what a filter means: the one list for filters, documentation and clients."""
+
+from fnmatch import fnmatchcase
 
 ALERT_EVENTS: dict[str, str] = {
     "process_started": "a program was started and has a pid",
@@ -28,3 +30,8 @@ SERIOUS = (
     "log_dropped",
 )
 """what is told where only an address was given"""
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Tell whether a name, or a pattern with `*` and `?`, of a filter means a group, a program or a `group:process`."""
+    return name == pattern or fnmatchcase(name, pattern.replace("[", "[[]"))

@@ -28,6 +28,9 @@ class Fault(IntEnum):
     CANT_REREAD = 92
 
 
+GOES_ON = "(it goes on running)"
+"""ends the reason of a stop or restart that was given up before anything was stopped"""
+
 _NAMED: dict[int, Fault] = {int(fault): fault for fault in Fault}
 
 

@@ -126,6 +126,7 @@ UPDATE = (
     Field("added", "array", "names of groups"),
     Field("changed", "array", "a struct for each group that stays but differs"),
     Field("removed", "array", "names of groups"),
+    Field("held", "array", "structs of `name` and `reason`: processes whose restart a hook has refused"),
 )
 """`taskmaster.update`."""
 

@@ -43,7 +43,9 @@ def made_up_host(
         places=Places("/run/taskmaster", "/var/log/taskmaster", "/var/lib/taskmaster"),
         find_user=_find_user,
         find_group=_find_group,
-        directory_exists=lambda path: path in directories or path.startswith(tempfile.gettempdir()),
+        directory_exists=lambda path: (
+            path in directories or (path.startswith(tempfile.gettempdir()) and Path(path).is_dir())
+        ),
         file_exists=lambda path: path in files or Path(path).is_file(),
         resolve_problem=lambda spec: None if spec in resolvable else f"there is no {spec}",
         overrides=overrides or {},

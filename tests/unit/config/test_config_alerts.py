@@ -1,5 +1,6 @@
 """Alerts in every format and dialect, and everything that can be wrong with one."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -250,9 +251,10 @@ VALUES: list[tuple[str, str, Any]] = [
     ('email: "a@b\\nBcc: c"', "", "email: cannot be a mail address: 'a@b\\nBcc: c'"),
     ("email: ops@exämple.com", "", "email: cannot be a mail address: 'ops@exämple.com'"),
     ("email: a, from: 'x y'", "", "from: cannot be a mail address: 'x y'"),
-    ("email: a, smtp: 'h:x'", "", "smtp: cannot read 'h:x' as host:port (e.g. mail.example.com:587)"),
-    ("email: a, smtp: 'h:70000'", "", "smtp: cannot read 'h:70000' as host:port"),
-    ("email: a, smtp: h/x", "", "smtp: cannot read 'h/x' as host:port"),
+    ("email: a, smtp: 'h:x'", "", "smtp: cannot be read as host:port (e.g. mail.example.com:587)"),
+    ("email: a, smtp: 'h:70000'", "", "smtp: cannot be read as host:port"),
+    ("email: a, smtp: h/x", "", "smtp: cannot be read as host:port"),
+    ("email: a, smtp: u@h", "", "smtp: cannot be read as host:port (name and password are options of their own: "),
     ("email: a, smtp: h, sendmail: /opt/msmtp", "", "sendmail: means nothing beside 'smtp' (keep one)"),
     ("email: a, security: tls", "", "security: means nothing without 'smtp' (the local sendmail needs none)"),
     ("email: a, smtp: h, security: ssl", "", "security: cannot read 'ssl' (none, starttls, tls)"),
@@ -279,11 +281,11 @@ def test_values(written: str, field: str, wanted: Any, tmp_path: Path) -> None:
 
 def test_what_is_no_alert_has_a_place_in_every_format(tmp_path: Path) -> None:
     assert problems(tmp_path, "taskmaster:\n  alerts:\n    - file: a\n    - 3\n") == [
-        "4:7: taskmaster.alerts[1]: must be a mapping, got '3' (e.g. {file: alerts.jsonl}; in INI a section "
+        "4:7: taskmaster.alerts[1]: must be a mapping, got a text (e.g. {file: alerts.jsonl}; in INI a section "
         "[alert:NAME])"
     ]
     assert problems(tmp_path, "[taskmaster]\nalerts = a.jsonl\n", "t.ini")[0].startswith(
-        "2:10: taskmaster.alerts: must be a mapping, got 'a.jsonl'"
+        "2:10: taskmaster.alerts: must be a mapping, got a text"
     )
     toml = '[[taskmaster.alerts]]\nfile = "a"\n[[taskmaster.alerts]]\nfile = "b"\ncolour = "red"\n'
     assert problems(tmp_path, toml, "t.toml") == ["5:1: taskmaster.alerts[1].colour: unknown option"]
@@ -329,6 +331,52 @@ def test_a_filter_that_means_no_program_is_told(tmp_path: Path) -> None:
     )
 
 
+def test_a_filter_can_name_a_program_with_brackets(tmp_path: Path) -> None:
+    written = "taskmaster: {alerts: [{file: a, programs: ['web[1]', 'web[2]', '*[1]']}]}\n"
+    loaded = load(tmp_path, f"{written}programs: {{'web[1]': {{command: x}}}}\n", host=HOST)
+    assert loaded.warnings == (
+        f"{tmp_path}/t.yaml:1:33: taskmaster.alerts[0].programs: there is no program 'web[2]' (did you mean 'web[1]'?)",
+    )
+
+
+HINT = "(an alert wants a file of its own)"
+OTHERS = [
+    ("tmd.log", "it is the daemon's own log"),
+    ("./x/../tmd.log", "it is the daemon's own log"),
+    ("tmd.pid", "it is the daemon's pidfile"),
+    ("web_1.log", "it is a log of web:web_01"),
+    ("err.log", "it is a log of web:web_00"),
+    (".", "it is a directory"),
+    ("sub/", "it is a directory"),
+]
+
+
+@pytest.mark.parametrize("dialect", ["native", "supervisor"])
+@pytest.mark.parametrize(("written", "why"), OTHERS)
+def test_an_alert_has_a_file_of_its_own(written: str, why: str, dialect: str, tmp_path: Path) -> None:
+    daemon = f"logfile={tmp_path}/tmd.log\npidfile={tmp_path}/tmd.pid\n"
+    program = (
+        "[program:web]\ncommand=x\nnumprocs=2\nprocess_name=web_%(process_num)02d\n"
+        f"stdout_logfile={tmp_path}/web_%(process_num)d.log\nstderr_logfile={tmp_path}/err.log\n"
+    )
+    (tmp_path / "sub").mkdir()
+    header, name = ("[supervisord]", "t.conf") if dialect == "supervisor" else ("[taskmaster]", "t.ini")
+    text = f"[alert:a]\nfile={written}\n{header}\n{daemon}{program}"
+    (problem,) = problems(tmp_path, text, name)
+    path = os.path.normpath(f"{tmp_path}/{written}")
+    assert problem == f"2:1: alert:a.file: cannot use '{path}': {why} {HINT}"
+
+
+def test_two_alerts_have_two_files_unless_it_is_a_device(tmp_path: Path) -> None:
+    head = f"taskmaster:\n  logfile: {tmp_path}/l\n  alerts:\n"
+    (problem,) = problems(tmp_path, f"{head}    - file: x\n    - file: ./x\nprograms: {{web: {{command: x}}}}\n")
+    other = f"it is that of the alert at {tmp_path}/t.yaml:4:7"
+    assert problem == f"5:7: taskmaster.alerts[1].file: cannot use '{tmp_path}/x': {other} {HINT}"
+    devices = "taskmaster:\n  logfile: /dev/stdout\n  alerts:\n    - file: /dev/stdout\n    - file: /dev/stdout\n"
+    host = made_up_host(directories=("/dev", "/run/taskmaster", "/var/log/taskmaster"))
+    assert len(load(tmp_path, devices, host=host).settings.alerts) == 2
+
+
 def test_mail_that_cannot_go_out_is_told(tmp_path: Path) -> None:
     text = "taskmaster:\n  email: root\n  alerts: [{email: a}, {email: b, smtp: h}]\nprograms: {web: {command: x}}\n"
     loaded = load(tmp_path, text)
@@ -353,6 +401,8 @@ LEAKS = (
     f"email: a, smtp: h, username: u, password: '{SECRET}%(x)s'",
     f"email: a, smtp: h, username: u, password: {SECRET}",
     f"file: a, secret: {SECRET}",
+    f"email: a, smtp: 'u:{SECRET}@h:25'",
+    f"email: a, smtp: 'u:{SECRET}%@h'",
 )
 
 
@@ -369,13 +419,16 @@ def test_no_problem_repeats_a_secret(written: str, tmp_path: Path) -> None:
         ("t.conf", "[supervisord]\n[alert:a]\nwebhook=http://h\nsecret=s3cr3t%\n"),
         ("t.conf", "[supervisord]\n[inet_http_server]\nport=127.0.0.1:1\nusername=u\npassword=s3cr3t%\n"),
         ("t.yaml", "taskmaster: {http: {port: 1, username: u, password: 's3cr3t%'}}\nprograms: {a: {command: x}}\n"),
+        ("t.yaml", "taskmaster: {alerts: http://h/s3cr3t}\nprograms: {a: {command: x}}\n"),
+        ("t.yaml", "taskmaster: {alerts: [http://h/s3cr3t]}\nprograms: {a: {command: x}}\n"),
+        ("t.ini", "[taskmaster]\nalerts = http://h/s3cr3t\n[program:a]\ncommand = x\n"),
         ("t.yaml", "ctl: {username: u, password: 's3cr3t%'}\nprograms: {a: {command: x}}\n"),
     ],
 )
 def test_nor_does_one_of_another_section_or_dialect(name: str, text: str, tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, text, name, HOST)
     assert SECRET not in problem
-    assert "expand" in problem or "badly formatted" in problem
+    assert any(reason in problem for reason in ("expand", "badly formatted", "got a text"))
 
 
 def test_every_option_of_an_alert_belongs_to_a_kind() -> None:

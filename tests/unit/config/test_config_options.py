@@ -23,6 +23,7 @@ from tmd.config.settings import CtlSettings, DaemonSettings, PoolSpec, ProcessSp
 from tmd.config.signal_names import SIGNALS
 from tmd.tree.problems import ConfigRefused
 from tmd.tree.shape import PARTS
+from tmd.wire.places import default_places
 
 ETC = Path(__file__).resolve().parents[3] / "etc"
 
@@ -73,11 +74,6 @@ HOST = made_up_host(
 )
 
 
-def sensible(sample: str) -> str:
-    """Return a sample without the line that contradicts another: mail goes by a server or by a program."""
-    return re.sub(r"^ *sendmail ?[=:].*\n", "", sample, flags=re.MULTILINE)
-
-
 @pytest.mark.parametrize("kind", ["ini", "yaml"])
 def test_samples_load_with_every_option_uncommented(kind: str, tmp_path: Path) -> None:
     path = tmp_path / {"ini": "t.ini", "yaml": "t.yaml"}[kind]
@@ -86,12 +82,12 @@ def test_samples_load_with_every_option_uncommented(kind: str, tmp_path: Path) -
         body = re.sub(r"^( *)# ?", r"\1", body, flags=re.MULTILINE)
     else:
         body = re.sub(r"^;(?! )", "", body, flags=re.MULTILINE)
-    path.write_text(sensible(f"{head}{blank}{body.replace('one,two', 'ticker')}"))
+    path.write_text(f"{head}{blank}{body.replace('one,two', 'ticker')}")
     loaded = load_file(str(path), HOST)
     assert [line for line in loaded.warnings if "No file matches" not in line] == []
     assert [group.name for group in loaded.settings.groups] == ["mailer", "app", "pair"]
     assert [spec.name for spec in loaded.settings.rpcinterfaces] == ["NAME"]
-    kinds = ["file", "webhook", "email", "syslog", "email"]
+    kinds = ["file", "webhook", "email", "email", "syslog", "email"]
     assert [spec.kind for spec in loaded.settings.alerts] == kinds
 
 
@@ -101,7 +97,7 @@ def test_supervisors_sample_loads_with_every_option_uncommented(tmp_path: Path) 
     for old, new in (("=supervisord  ", "=nobody"), ("=chrism", "=nobody"), ("=/a/path", "=AUTO")):
         assert old in text
         text = text.replace(old, new)
-    path.write_text(sensible(text.replace("progname1,progname2", "theprogramname")))
+    path.write_text(text.replace("progname1,progname2", "theprogramname"))
     loaded = load_file(str(path), HOST)
     assert [line for line in loaded.warnings if "No file matches" not in line] == []
     names = ["theeventlistenername", "thefcgiprogramname", "thegroupname"]
@@ -197,6 +193,22 @@ def test_explain() -> None:
     assert "or a mapping of: file, name, events" in exports.explain("taskmaster.alerts")
     with pytest.raises(ValueError, match=r"there is no such option \(did you mean 'startsecs'\?\)"):
         exports.explain("starsecs")
+    with pytest.raises(ValueError, match=r"there is no such option \(all are in the output of --sample yaml\)"):
+        exports.explain("nonsense")
+
+
+def test_what_is_said_of_a_directory_in_the_samples_is_where_it_is() -> None:
+    """Native defaults that follow from the places of root, the reader of a sample."""
+    places = default_places({}, 0, "/root")
+    wanted = {
+        "logfile": places.logfile,
+        "pidfile": places.pidfile,
+        "childlogdir": places.log,
+        "statedir": places.state,
+        "socket": places.socket,
+    }
+    for option, place in wanted.items():
+        assert re.search(rf"^  # {option}: {place} +#", exports.sample("yaml"), re.MULTILINE), option
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.config.hosts import made_up_host
 from tests.unit.config.test_config_native import load, one, problems, settings
+from tmd.config.additions import read_addition
 from tmd.config.option import Effect
 from tmd.config.program_options import FCGI, LISTENER, PROGRAM
 from tmd.config.settings import HOOKS, EnvironmentFile, ProcessSpec
@@ -73,11 +74,15 @@ def test_values(option: str, field: str, wanted: Any, tmp_path: Path) -> None:
 WRONG = [
     ("prestart: ''", "prestart: cannot be empty (a program and its arguments)"),
     ("poststop: [x]", "poststop: must be one value, got a list"),
+    *(
+        (f'{hook}: "echo \'x"', f"{hook}: cannot be split into words: a quote is not closed (a program and its arg")
+        for hook in HOOKS
+    ),
+    ("poststop: 'x\\'", "poststop: cannot be split into words: nothing follows the backslash at its end"),
     ("hook_timeout: -1", "hook_timeout: cannot be negative, got -1 (seconds, e.g. 2.5)"),
     ("hook_failure: abrt", "hook_failure: cannot read 'abrt' (did you mean 'abort'?)"),
     ("log_format: xml", "log_format: cannot read 'xml' (raw, prefix, json)"),
     ("user_environment: maybe", "user_environment: cannot read 'maybe' as yes or no"),
-    ("environment_file: x.env", "environment_file: cannot use 'HERE/x.env': there is no such file (-HERE/x.env if it"),
     ("environment_file: [a: b]", "environment_file: must be one value, got a mapping"),
     ("environment_file: '-'", "environment_file: cannot be empty"),
     ("uid: ghost", "uid: cannot find user 'ghost' (an existing user name or number)"),
@@ -98,6 +103,23 @@ def test_what_is_wrong_has_its_place(option: str, wanted: str, tmp_path: Path) -
     (problem,) = problems(tmp_path, f"programs:\n  a: {{command: x, {written}}}\n")
     assert problem.startswith("2:")
     assert f"programs.a.{wanted.replace('HERE', str(tmp_path))}" in problem
+
+
+def test_a_command_that_no_shell_could_split_is_refused_but_in_supervisors_dialect(tmp_path: Path) -> None:
+    """Supervisor starts with it; a hook is none of its options."""
+    for end, what in (("'", "a quote is not closed"), ("\\", "nothing follows the backslash at its end")):
+        assert problems(tmp_path, f"[a]\ncommand=echo x{end}\n", "t.ini")[0].startswith(
+            f"2:1: a.command: cannot be split into words: {what}"
+        )
+    section = "[supervisord]\n[program:a]\n"
+    lines = "command=echo 'x %(process_num)d\nnumprocs=2\nprocess_name=%(process_num)d\n"
+    loaded = load(tmp_path, section + lines, "t.conf")
+    reason = "cannot be split into words: a quote is not closed"
+    assert loaded.warnings == (f"{tmp_path}/t.conf:3:1: program:a.command: {reason} (it will not start)",)
+    assert loaded.settings.groups[0].processes[1].command == "echo 'x 1"
+    assert problems(tmp_path, f"{section}command=x\nprestart=echo 'x\n", "t.conf")[0].startswith(
+        f"4:1: program:a.prestart: {reason}"
+    )
 
 
 def test_the_same_in_supervisors_dialect_where_they_change_no_default(tmp_path: Path) -> None:
@@ -132,7 +154,6 @@ def test_the_same_in_supervisors_dialect_where_they_change_no_default(tmp_path: 
     for line, wanted in (
         ("hook_timeout=x", "a.hook_timeout: cannot read 'x' as a number of seconds"),
         ("log_format=xml", "a.log_format: cannot read 'xml'"),
-        ("environment_file=no.env", f"a.environment_file: cannot use '{tmp_path}/no.env': there is no such file"),
         ("gid=ghosts", "a.gid: cannot find group 'ghosts'"),
     ):
         (problem,) = problems(tmp_path, f"[supervisord]\n[program:a]\ncommand=x\n{line}\n", "t.conf")
@@ -140,6 +161,33 @@ def test_the_same_in_supervisors_dialect_where_they_change_no_default(tmp_path: 
     unknown = load(tmp_path, "[supervisord]\n[program:a]\ncommand=x\nuid=web\n", "t.conf")
     assert "program:a.uid: unknown option, ignored" in unknown.warnings[0]
     assert unknown.settings.groups[0].processes[0].uid is None
+
+
+def test_a_file_of_variables_that_is_missing_is_warned_of_with_its_place(tmp_path: Path) -> None:
+    """It concerns one program, and perhaps is there when that program starts."""
+    (tmp_path / "b.env").touch()
+    native = "programs:\n  a:\n    command: x\n    numprocs: 3\n    environment_file: [no.env, b.env, -c.env, d.env]\n"
+    supervisors = "[supervisord]\n[program:a]\ncommand=x\nenvironment_file=no.env,b.env,-c.env,d.env\n"
+    for text, name, place in (
+        (native, "t.yaml", "5:5: programs.a"),
+        (supervisors, "t.conf", "4:1: program:a"),
+    ):
+        read = load(tmp_path, text, name)
+        assert read.warnings == tuple(
+            f"{tmp_path}/{name}:{place}.environment_file: there is no file '{tmp_path}/{missing}.env' "
+            f"(-{tmp_path}/{missing}.env if it may be missing)"
+            for missing in ("no", "d")
+        )
+        files = read.settings.groups[0].processes[0].environment_file
+        assert [(file.path, file.optional) for file in files] == [
+            (f"{tmp_path}/{each}.env", each == "c") for each in ("no", "b", "c", "d")
+        ]
+
+
+def test_a_program_that_joins_without_its_file_is_warned_of_too(tmp_path: Path) -> None:
+    basis = load(tmp_path, "programs: {a: {command: x}}\n").basis
+    (warning,) = read_addition(basis, "g", "p", {"command": "x", "environment_file": "no.env"}).warnings
+    assert f"p.environment_file: there is no file '{tmp_path}/no.env'" in warning
 
 
 def test_listeners_and_fastcgi_programs_have_them_too(tmp_path: Path) -> None:

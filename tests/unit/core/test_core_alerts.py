@@ -252,6 +252,24 @@ def test_only_the_programs_that_were_asked_for(pattern: str, wanted: bool) -> No
     assert wants(spec(programs=("nobody", pattern)), alert()) is wanted
 
 
+@pytest.mark.parametrize(
+    ("pattern", "name", "wanted"),
+    [
+        ("web[1]", "web[1]", True),
+        ("web[*", "web[1]", True),
+        ("*]", "web[1]", True),
+        ("web[1]", "web1", False),
+        ("web[!2]", "web1", False),
+        ("a*b", "a*b", True),
+        ("[[]", "[", False),
+    ],
+)
+def test_only_an_asterisk_and_a_question_mark_mean_something_in_a_pattern(
+    pattern: str, name: str, wanted: bool
+) -> None:
+    assert wants(spec(programs=(pattern,)), Alert("process_fatal", 0.0, {}, (name,))) is wanted
+
+
 def test_what_is_about_no_program_passes() -> None:
     assert wants(spec(programs=("other",)), Alert("daemon_started", 0.0, {}))
 

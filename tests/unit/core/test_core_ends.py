@@ -4,7 +4,7 @@ from typing import Any
 
 from tmd.config.settings import Autorestart, ProcessSpec
 from tmd.core import notices as n
-from tmd.core.ends import Course, End, Rules, alike, between, fold, folded, rules_of
+from tmd.core.ends import RELAYED_S, Course, End, Rules, alike, between, fold, folded, rules_of
 from tmd.core.inputs import ExitStatus, LastWords
 from tmd.wire.names import ProcessId
 from tmd.wire.states import ProcessState as S
@@ -84,7 +84,7 @@ def test_a_stop_keeps_its_cause_and_what_it_took() -> None:
 def test_a_signal_somebody_asked_for_is_not_from_outside() -> None:
     course = Course()
     heard(spawned(), course=course)
-    course.relayed(9)
+    course.relayed(9, 0)
     (end,) = heard(exited(1, ExitStatus(signal=9)), course=course)
     assert end.relayed
     assert not end.killed_from_outside
@@ -95,9 +95,32 @@ def test_a_signal_somebody_asked_for_is_not_from_outside() -> None:
 def test_a_signal_somebody_asked_for_and_another_death() -> None:
     course = Course()
     heard(spawned(), course=course)
-    course.relayed(1)
+    course.relayed(1, 0)
     (end,) = heard(exited(1, ExitStatus(signal=9)), course=course)
     assert end.killed_from_outside
+
+
+def test_a_signal_somebody_asked_for_long_before_is_not_what_it_died_of() -> None:
+    course = Course()
+    heard(spawned(0), course=course)
+    course.relayed(15, 1.0)
+    (end,) = heard(exited(1 + RELAYED_S + 0.1, ExitStatus(signal=15)), course=course)
+    assert not end.relayed
+
+
+def test_a_stop_is_not_the_work_of_an_earlier_signal_of_that_number() -> None:
+    course = Course()
+    heard(spawned(0), course=course)
+    course.relayed(15, 1.0)
+    (end,) = heard((2, n.ProcessStopped(P, S.STOPPING, 5, ExitStatus(signal=15))), course=course)
+    assert (end.how, end.relayed, end.as_asked) == ("stopped", False, True)
+
+
+def test_a_stop_whose_signal_is_sigkill_comes_from_nobody_else() -> None:
+    rules = Rules(stopsignal=9)
+    end = End(at=1, how="stopped", signal=9, rules=rules)
+    assert not end.killed_from_outside
+    assert End(at=1, how="stopped", signal=9).killed_from_outside, "and not SIGTERM, which it was to get"
 
 
 def test_what_goes_on() -> None:

@@ -122,7 +122,7 @@ PLAYBOOKS = [
     ),
     Playbook(
         "a stop that was ignored",
-        now(S.STOPPED, stopped_by_hand=True),
+        now(S.STOPPED),
         [end("stopped", signal=9, ignored_s=10.0, cause="asked")],
         [
             "web was stopped 2 minutes ago (@99880) after 5 h 12 min: killed by signal 9 (SIGKILL).",
@@ -150,6 +150,26 @@ PLAYBOOKS = [
         [
             "web ran (pid 7, since @99500) when tmd itself was killed or broke down, between @99880 and @99940; what "
             "became of this life is not known.",
+            START,
+        ],
+    ),
+    Playbook(
+        "a daemon that was killed, and a process that was not",
+        now(S.RUNNING, daemon_started_at=NOW - 60),
+        [end("lost", started_at=NOW - 500, boundary=NOW - 60, orphaned=True)],
+        [
+            "web runs since @99910 (pid 42, 1 min 30 s).",
+            "Before that, it ran (pid 7, since @99500) when tmd itself was killed or broke down, between @99880 and "
+            "@99940, and that process still ran when tmd was back: pid 7 may be a second one beside it.",
+        ],
+    ),
+    Playbook(
+        "a stop with SIGKILL for a stop signal",
+        now(S.STOPPED),
+        [end("stopped", signal=9, cause="asked", rules={"stopsignal": 9})],
+        [
+            "web was stopped 2 minutes ago (@99880) after 5 h 12 min: killed by signal 9 (SIGKILL).",
+            "Why: somebody asked for it.",
             START,
         ],
     ),
@@ -342,6 +362,7 @@ def test_earlier_ends_take_one_line_each() -> None:
         "killed by signal 9 (SIGKILL) after 5 h 12 min, out of memory"
     )
     assert in_short(end("lost"), clock) == "@99880 tmd ended before it; what became of it is not known"
+    assert in_short(end("lost", orphaned=True), clock) == "@99880 tmd ended before it, and it went on (pid 7)"
 
 
 def test_names_and_reasons_cannot_take_over_a_terminal() -> None:

@@ -1,82 +1,13 @@
 """The courier in virtual time: order, patience, bounds, and what it says about itself."""
 
 import itertools
-from typing import Any
 
 import pytest
 
-from tests.unit.daemon.virtual import Far, VirtualClock, VirtualHand
-from tmd.core.alerts import Alert
-from tmd.daemon.alerts import EMAIL_PACE, WEBHOOK_PACE
+from tests.unit.daemon.office import Office
+from tmd.daemon.alerts import EMAIL_PACE
 from tmd.daemon.sinks import NotDelivered
-from tmd.daemon.sinks.complaints import Complaints
-from tmd.daemon.sinks.courier import GIVE_UP_S, IDLE_S, LONGEST_AFTER_S, MAX_WAITING, Courier, Pace
-from tmd.daemon.surface import Operation
-
-
-class Office:
-    """A courier with its surroundings."""
-
-    def __init__(self, pace: Pace = WEBHOOK_PACE, jitter: float = 0.0) -> None:
-        self.clock = VirtualClock()
-        self.far = Far(self.clock)
-        self.hands: list[VirtualHand] = []
-        self.hangs = False
-        self.log: list[str] = []
-        self.idles = 0
-        self.numbers = itertools.count()
-        self.complaints = Complaints(
-            whom=lambda: "'ops' (there)",
-            clock=self.clock.now,
-            wall=lambda: 5.0,
-            warn=self.log.append,
-            info=self.log.append,
-        )
-        self.courier = Courier(
-            make=self.far.make,
-            hand=self.hand,
-            clock=self.clock,
-            jitter=lambda: jitter,
-            complaints=self.complaints,
-            pace=pace,
-            timeout_s=10.0,
-            idle=self.idle,
-        )
-
-    def hand(self) -> VirtualHand:
-        hand = VirtualHand(self.clock)
-        hand.hangs = self.hangs
-        self.hands.append(hand)
-        return hand
-
-    def idle(self) -> None:
-        self.idles += 1
-
-    def offer(self, count: int = 1) -> None:
-        for _ in range(count):
-            self.courier.offer(alert(number=next(self.numbers)))
-        self.clock.advance(0)
-
-    def release(self) -> None:
-        """Let hands that hang do their work, then all that follows."""
-        for hand in self.hands:
-            hand.hangs = False
-            hand.release()
-        self.clock.advance(0)
-
-    def test(self, number: int) -> Operation[str]:
-        operation = self.courier.test(alert(number=number))
-        self.clock.advance(0)
-        return operation
-
-    @property
-    def figures(self) -> tuple[int, int, int, int]:
-        courier = self.courier
-        return courier.sent, courier.failed, courier.dropped, courier.waiting
-
-
-def alert(**payload: Any) -> Alert:
-    return Alert("process_fatal", 0.0, payload)
+from tmd.daemon.sinks.courier import GIVE_UP_S, IDLE_S, LONGEST_AFTER_S, MAX_WAITING, _Work
 
 
 def test_an_alert_goes_at_once() -> None:
@@ -287,6 +218,23 @@ def test_a_mail_that_failed_takes_along_what_came_meanwhile() -> None:
     office.offer()
     office.clock.advance(0.5)
     assert len(office.far.came) == 2, "failures do not count as mails"
+
+
+# --- what is kept of a failure
+
+
+def test_a_failure_holds_on_to_nothing_that_was_read() -> None:
+    office = Office()
+    office.far.refusal = NotDelivered("500", after_s=3.0)
+    kept: list[NotDelivered] = []
+    work = _Work(office.far.make)
+    for _ in range(2):
+        outcome = work(())
+        assert isinstance(outcome, NotDelivered)
+        kept.append(outcome)
+    assert [(why.__traceback__, why.__context__, why.reason, why.after_s) for why in kept] == [
+        (None, None, "500", 3.0)
+    ] * 2
 
 
 # --- a test of the sink

@@ -14,16 +14,18 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.alerting.servers import WebhookServer, nobody
 from tests.support import eventually
 from tmd.config.settings import AlertSpec, ProcessSpec
 from tmd.core import notices as n
 from tmd.core.alerts import Reporter
 from tmd.core.inputs import ExitStatus
 from tmd.daemon import alerts as alerts_module
-from tmd.daemon.alerts import Alerts, goes_to
+from tmd.daemon.alerts import MAX_LEAVING, Alerts, goes_to
 from tmd.daemon.bus import Bus
 from tmd.daemon.mainlog import MainLog
 from tmd.daemon.sinks import SinkView
+from tmd.daemon.sinks.courier import MAX_STRAYS
 from tmd.daemon.surface import Operation
 from tmd.posix.drain import QUEUE_BYTES, Drain, LogTarget
 from tmd.posix.loop import Loop
@@ -285,11 +287,52 @@ def test_a_sink_that_goes_to_the_same_place_keeps_what_waits(desk: Desk, hanging
     eventually(lambda: desk.view("audit").sent == 6)
 
 
-def test_a_sink_with_another_place_begins_anew(desk: Desk, hanging: str) -> None:
-    desk.apply(webhook(hanging))
+def test_a_wrong_url_put_right_takes_along_what_waits(desk: Desk) -> None:
+    with WebhookServer() as server:
+        desk.apply(webhook(f"http://127.0.0.1:{nobody()}/"))
+        desk.tell(*(spawned(pid) for pid in range(3)))
+        eventually(lambda: desk.view("webhook").last_error, 20)
+        desk.apply(webhook(server.url, secret="s", headers={"X-A": "b"}))
+        eventually(lambda: desk.view("webhook").sent == 3, 20)
+        assert [alert["payload"]["pid"] for alert in server.alerts] == [0, 1, 2]
+        assert all("x-taskmaster-signature-256" in posted.headers for posted in server.posted)
+    assert desk.lines[-1] == f"alerts are delivered to 'webhook' (http://localhost:{server.port}/...) again"
+
+
+def test_a_place_counts_for_more_than_a_name(desk: Desk) -> None:
+    refusing = [f"http://127.0.0.1:{nobody()}/{letter}" for letter in "ab"]
+    desk.apply(webhook(refusing[0], "a"), webhook(refusing[1], "b", events=("process_fatal",)))
+    desk.tell(spawned(), spawned(), fatal())
+    assert [desk.view(name).waiting for name in "ab"] == [3, 1]
+    desk.apply(webhook(refusing[1], "a"), webhook(refusing[0], "b"), webhook(refusing[0] + "c", "c"))
+    assert [desk.view(name).waiting for name in "abc"] == [1, 3, 0]
+
+
+def test_a_name_of_another_kind_takes_nothing_along(desk: Desk, hanging: str) -> None:
+    desk.apply(webhook(hanging, "x"))
     desk.tell(spawned())
-    desk.apply(webhook(hanging + "2"))
-    assert desk.view("webhook").waiting == 0
+    desk.apply(AlertSpec(name="x", kind="email", to=("root",), sendmail="/bin/true"))
+    assert desk.view("x").waiting == 0
+
+
+def test_many_reloads_against_a_sink_that_hangs_leave_a_few_threads(desk: Desk, hanging: str) -> None:
+    before = threading.active_count()
+    for number in range(40):
+        desk.apply(webhook(f"{hanging}/{number}", timeout=3.0))
+        desk.tell(spawned())
+    assert desk.view("webhook").waiting == 40
+    assert threading.active_count() <= before + 1 + MAX_STRAYS
+
+
+def test_of_many_sinks_that_leave_the_oldest_is_given_up(desk: Desk, hanging: str) -> None:
+    for number in range(MAX_LEAVING + 3):
+        desk.apply(webhook(f"{hanging}/{number}", f"hook{number}"))
+        desk.tell(spawned())
+    assert desk.do(lambda: desk.alerts.dropped) == 2
+    assert desk.lines == [
+        f"alerts for 'hook{number}' ({hanging[:-4]}...), which is no longer configured, are given up: 1"
+        for number in (0, 1)
+    ]
 
 
 def test_what_is_removed_hears_nothing_more_and_its_thread_ends(desk: Desk, hanging: str) -> None:
@@ -327,6 +370,9 @@ def test_a_test_of_nothing(desk: Desk) -> None:
         ("http://example.com?token=1", "http://example.com"),
         ("http://example.com", "http://example.com"),
         ("http://example.com/", "http://example.com/"),
+        ("http://example.com#SECRET/x", "http://example.com"),
+        ("http://example.com/#SECRET", "http://example.com/..."),
+        ("http://us:pa@ss@example.com", "http://example.com"),
     ],
 )
 def test_what_is_shown_of_a_url_is_no_secret(url: str, shown: str) -> None:

@@ -1,8 +1,13 @@
 """Alerts by mail: over SMTP to servers that behave and servers that do not, and by a local `sendmail`."""
 
+import errno
 import os
+import socket
+import subprocess
 import threading
 import time
+import tracemalloc
+from base64 import b64encode
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -15,6 +20,7 @@ from tmd.config.settings import AlertSpec
 from tmd.core.alerts import Alert
 from tmd.daemon.sinks import NotDelivered
 from tmd.daemon.sinks.email import compose, email
+from tmd.posix.errands import Errands
 
 NOW = 1_800_000_000.0
 NAMES = {"program": "web", "group": "web", "process": "web"}
@@ -32,7 +38,9 @@ def _no_thread_is_left() -> Iterator[None]:
 
 def mail(port: int, *alerts: Alert, **settings: Any) -> str:
     usual = {"to": ("ops@example.com",), "smtp_host": "localhost", "smtp_port": port, "timeout": 20}
-    return email(AlertSpec(name="mail", kind="email", **{**usual, **settings}), "box", lambda: NOW)(alerts or [ALERT])
+    return email(AlertSpec(name="mail", kind="email", **{**usual, **settings}), "box", Errands(), lambda: NOW)(
+        alerts or [ALERT]
+    )
 
 
 def refusal(port: int, **settings: Any) -> NotDelivered:
@@ -151,6 +159,73 @@ def test_a_wrong_password_is_not_tried_again_and_not_told(monkeypatch: pytest.Mo
     assert "hunter2" not in why.reason
 
 
+CREDENTIALS = {"username": "tmd-user", "password": "hunter2!", "security": "none"}
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
+@pytest.mark.parametrize("kept", [1000, 30])
+def test_a_server_that_echoes_what_it_was_sent_gives_no_password_away(mechanism: str, kept: int) -> None:
+    def talk(connection: socket.socket, over: threading.Event) -> None:
+        lines = connection.makefile("rb")
+        connection.sendall(b"220 hi\r\n")
+        lines.readline()
+        connection.sendall(b"250-hi\r\n250 AUTH %s\r\n" % mechanism.encode())
+        sent = lines.readline().rstrip()[:kept]
+        if mechanism == "CRAM-MD5":
+            connection.sendall(b"334 %s\r\n" % b64encode(b"<1@x>"))
+            sent = lines.readline().rstrip()
+        connection.sendall(b"500 what is '%s' of tmd-user with hunter2! (hunter2%%21)?\r\n" % sent)
+        if mechanism == "LOGIN":  # the other way
+            connection.sendall(b"500 what is %s?\r\n" % b64encode(b"hunter2!"))
+        lines.readline()
+
+    with raw_server(talk) as port:
+        why = refusal(port, **CREDENTIALS)
+    assert why.reason.startswith("it answered 500 what is ")
+    assert "hunter2" not in why.reason
+    for secret in (b"\0tmd-user\0hunter2!", b"hunter2!"):
+        for length in range(8, 40):
+            assert b64encode(secret)[:length].rstrip(b"=").decode() not in why.reason
+
+
+def test_a_password_that_cannot_be_sent_is_not_told() -> None:
+    with MailServer(login=("me", "secret")) as server:
+        why = refusal(server.port, username="me", password="gehei\xdf")
+    assert (why.reason, why.lasting) == ("username and password must be ASCII", True)
+
+
+FLOOD = 8 * 1024 * 1024
+
+
+@pytest.mark.parametrize("line", [b"220-xxxx\r\n", b"220-\r\n", b"220-" + b"x" * 8000 + b"\r\n"])
+def test_a_server_that_greets_for_ever_is_left(line: bytes) -> None:
+    def talk(connection: socket.socket, over: threading.Event) -> None:
+        for _ in range(FLOOD // (len(line) * 100)):
+            connection.sendall(line * 100)
+        connection.sendall(b"554 and now go away\r\n")
+
+    with raw_server(talk) as port:
+        why = refusal(port)
+    assert (why.reason, why.lasting) == ("it does not stop talking (256 KB were read)", False)
+
+
+def test_a_server_that_answers_for_ever_takes_no_memory() -> None:
+    def talk(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(b"220 hi\r\n")
+        connection.recv(1000)
+        while True:
+            connection.sendall(b"250-SIZE 1\r\n" * 1000)
+
+    with raw_server(talk) as port:
+        tracemalloc.start()
+        try:
+            assert refusal(port).reason == "it does not stop talking (256 KB were read)"
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most < 16 * 1024 * 1024
+
+
 def test_a_server_without_passwords() -> None:
     with MailServer() as server:
         why = refusal(server.port, username="me", password="secret")
@@ -262,6 +337,16 @@ def test_a_sendmail_that_hangs_is_killed(tmp_path: Path) -> None:
     assert (why.reason, why.lasting) == (f"'{program}' did not end within 0.5 s and was killed", False)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_sendmail_that_cannot_be_started_now_is_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def popen(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    program = sendmail(tmp_path, "exit 0")
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    why = refusal(0, smtp_host="", sendmail=program)
+    assert (why.reason, why.lasting) == (f"cannot run '{program}': resource temporarily unavailable", False)
 
 
 def test_a_sendmail_that_is_missing(tmp_path: Path) -> None:

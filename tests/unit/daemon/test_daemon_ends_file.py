@@ -35,6 +35,7 @@ class Kept:
         self.warnings: list[str] = []
         self.file = EndsFile(str(path), station.drain, self.warnings.append)
         self.records = self.file.open()
+        self.file.begin()
 
 
 def test_daemons_differ_in_their_pid_files() -> None:
@@ -200,3 +201,17 @@ def test_a_snapshot_is_due_after_so_much_and_is_bounded(
     told = [record for record in Kept(path, station).records if record.at == 2.0]
     assert told[0].ends == [END]
     assert sum(record.alive is not None for record in told) == 30
+
+
+def test_a_daemon_that_does_not_get_to_run_leaves_no_file(path: Path, station: Station) -> None:
+    file = EndsFile(str(path), station.drain, lambda _: None)
+    file.open()
+    file.write(Record(at=1.0, daemon="ended"))
+    station.settle()
+    assert not path.exists()
+
+
+def test_a_file_that_others_could_read_is_ours_alone_from_now_on(path: Path, station: Station) -> None:
+    path.touch(0o644)
+    Kept(path, station)
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -12,7 +12,7 @@ from tmd.core import notices as n
 from tmd.core.ends import End
 from tmd.core.inputs import ExitStatus, LastWords
 from tmd.daemon.bus import Told
-from tmd.daemon.ends_file import EndsFile
+from tmd.daemon.ends_file import EndsFile, Record
 from tmd.daemon.history import History
 from tmd.daemon.surface import Operation
 from tmd.posix.loop import Loop
@@ -39,6 +39,8 @@ class World:
         self.loop = Loop(clock=lambda: self.now)
         self.warnings: list[str] = []
         self.asked: list[tuple[Callable[[], Any], Operation[Any]]] = []
+        self.running: list[tuple[int, float]] = []
+        """processes that outlived a daemon: pid, when they began"""
         self.counters = directory / "vmstat"
         self.counters.write_text("oom_kill 1\n")
         self.spec: ProcessSpec | None = ProcessSpec(
@@ -56,7 +58,8 @@ class World:
             spec_of=lambda _: self.spec,
             ask=self.ask,
             file=self.file,
-            witness=OomWitness(places),
+            witness=OomWitness(places, lambda: self.now),
+            still_runs=lambda pid, at: (pid, at) in self.running,
         )
         for id_ in known or (WEB,):
             self.hear(n.ProcessAdded(id_))
@@ -143,9 +146,36 @@ def test_a_life_nobody_saw_the_end_of(world: World) -> None:
     assert (lost.how, lost.pid, lost.started_at, lost.boundary) == ("lost", 7, 1_001_000, world.history.started_at)
     assert lost.at < lost.boundary
     assert not lost.rebooted
+    assert not lost.orphaned
     world.pass_time(0.1)
     world.boot()
     assert [end.how for end in world.ends()] == ["lost"], "once is enough"
+
+
+def test_a_life_that_goes_on_although_the_daemon_was_killed(world: World) -> None:
+    world.hear(n.ProcessSpawned(WEB, 7))
+    world.pass_time(0.1)
+    world.running.append((7, 1_001_000))
+    world.boot()
+    assert world.ends()[0].orphaned
+
+
+@pytest.mark.parametrize("at", [1e300, -1e18, 1_000_000 + 1000 + 400 * 86_400.0])
+def test_moments_that_cannot_have_been_are_passed_over(world: World, at: float) -> None:
+    world.life(ExitStatus(code=3))
+    world.pass_time(0.1)
+    end = End(at=at, how="exited", code=9)
+    world.file.write(Record(at=1_001_006, id=WEB, ends=[end]))
+    world.file.write(Record(at=at, id=WEB, ends=[End(at=1_001_007, how="exited", code=8)]))
+    world.boot()
+    assert [end.code for end in world.ends()] == [3]
+
+
+def test_a_clock_that_was_set_does_not_change_the_order(world: World) -> None:
+    world.file.write(Record(at=1_001_000, id=WEB, ends=[End(at=1_001_900, how="exited", code=1)]))
+    world.file.write(Record(at=1_001_001, id=WEB, ends=[End(at=1_001_000, how="exited", code=2)]))
+    world.boot()
+    assert [end.code for end in world.ends()] == [2, 1]
 
 
 def test_a_life_that_ended_with_the_machine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

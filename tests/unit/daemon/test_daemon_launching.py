@@ -68,7 +68,6 @@ def test_nothing_is_changed_for_who_we_are_already() -> None:
     assert identity(spec(uid=os.geteuid())) == (None, None, None)
     assert identity(spec(uid=os.geteuid(), gid=os.getegid())) == (None, None, None)
     assert identity(spec(gid=os.getegid())) == (None, None, None)
-    assert identity(spec(gid=54321)) == (None, 54321, None)
 
 
 def test_a_user_comes_with_all_its_groups_and_a_group_takes_the_place_of_the_primary_one() -> None:
@@ -83,6 +82,20 @@ def test_a_user_comes_with_all_its_groups_and_a_group_takes_the_place_of_the_pri
     assert gid == 54321
     assert groups is not None
     assert set(groups) == set(os.getgrouplist(name, 54321))
+
+
+def test_another_group_alone_comes_with_the_groups_of_the_account_and_none_of_the_daemons(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = pwd.getpwuid(os.geteuid()).pw_name
+    monkeypatch.setattr(os, "getgroups", lambda: [4, 54321, 54322])
+    uid, gid, groups = identity(spec(gid=54321))
+    assert (uid, gid) == (None, 54321)
+    assert groups is not None
+    assert groups[0] == 54321
+    assert set(groups) == set(os.getgrouplist(ours, 54321))
+    monkeypatch.setattr(os, "geteuid", lambda: UNKNOWN)
+    assert identity(spec(gid=54321)) == (None, 54321, (54321,))
 
 
 def test_who_has_no_account_needs_a_group_and_gets_no_other() -> None:

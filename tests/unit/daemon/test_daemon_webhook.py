@@ -18,6 +18,7 @@ from tmd.config.settings import AlertSpec
 from tmd.core.alerts import Alert
 from tmd.daemon.sinks import NotDelivered
 from tmd.daemon.sinks.webhook import webhook
+from tmd.daemon.workers import NO_THREAD
 
 NOW = 1_800_000_000.0
 ALERT = Alert("process_fatal", NOW, {"program": "web", "group": "web", "process": "web", "reason": "caf\xe9"})
@@ -142,7 +143,15 @@ def test_the_answer_is_quoted_harmlessly() -> None:
 
 @pytest.mark.parametrize(
     ("text", "after_s"),
-    [("7", 7.0), (formatdate(NOW + 90, usegmt=True), 90.0), ("soon", None), ("", None), ("-5", None)],
+    [
+        ("7", 7.0),
+        ("\xb2", None),
+        ("9" * 400, float("inf")),
+        (formatdate(NOW + 90, usegmt=True), 90.0),
+        ("soon", None),
+        ("", None),
+        ("-5", None),
+    ],
 )
 def test_a_server_may_ask_for_patience(text: str, after_s: float | None) -> None:
     with WebhookServer((429, {"Retry-After": text}, b"")) as server:
@@ -155,8 +164,48 @@ def test_a_redirect_is_not_followed() -> None:
         assert elsewhere.posted == []
     assert why.lasting
     assert why.reason == (
-        f"it answered 302 Found: it redirects to '{elsewhere.url}^[[2J', which is not followed (name that url)"
+        f"it answered 302 Found: it redirects to 'http://localhost:{elsewhere.port}/...', which is not followed"
+        " (name that url)"
     )
+
+
+def test_a_redirect_within_the_server() -> None:
+    with WebhookServer((308, {"Location": "/hook/"}, b"")) as server:
+        assert "it redirects to another path there, which is not followed" in refusal(server.url).reason
+
+
+def test_nothing_secret_is_repeated() -> None:
+    seen: list[str] = []
+
+    def echo(connection: socket.socket, over: threading.Event) -> None:
+        """A server that quotes all it got, where it can."""
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += connection.recv(65536)
+        target = request.split()[1]
+        headers = b" ".join(line for line in request.split(b"\r\n")[1:] if not line.startswith(b"Host"))
+        status = statuses.pop()
+        connection.sendall(b"HTTP/1.1 %d no %s\r\n" % (status, target))
+        connection.sendall(b"Location: https://e:PASS@other.example%s\r\n\r\n" % target)
+        connection.sendall(b"Cannot POST %s: no QSECRET, PATHSECRET or hush; %s" % (target, headers))
+
+    statuses = [200, 302, 404, 500]
+    with raw_server(echo) as port:
+        url = f"http://USER9:PASS@127.0.0.1:{port}/hooks/PATHSECRET?t=QSECRET&u#FRAGMENT"
+        settings: dict[str, Any] = {"secret": "hush", "headers": {"X-Key": "Bearer HEADER1", "Cookie": "c=COOKIE777"}}
+        seen += [refusal(url, **settings).reason for _ in range(3)]
+        seen.append(post(url, **settings))
+    told = " ".join(seen)
+    for secret in ("PATHSECRET", "QSECRET", "USER9", "PASS", "HEADER1", "COOKIE777", "FRAGMENT", "hush"):
+        assert secret not in told
+    assert basic("USER9", "PASS").split()[1] not in told
+    assert [reason[:45] for reason in seen] == [
+        "it answered 500 no /...?...: 'Cannot POST /..",
+        "it answered 404 no /...?...: 'Cannot POST /..",
+        "it answered 302 no /...?...: it redirects to ",
+        "200 no /...?...",
+    ]
+    assert "'https://other.example/...'" in seen[2]
 
 
 def test_proxy_variables_are_not_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,6 +309,26 @@ def test_what_is_no_http() -> None:
         assert refusal(f"http://127.0.0.1:{port}/").reason == "its answer is not HTTP (BadStatusLine)"
     with raw_server(says(b"")) as port:
         assert refusal(f"http://127.0.0.1:{port}/").reason == "it closed the connection without an answer"
+
+
+FLOOD = 8 * 1024 * 1024
+
+
+@pytest.mark.parametrize("line", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Go\r\nX: yyyyy\r\n\r\n"])
+def test_a_server_that_says_continue_for_ever_is_left(line: bytes) -> None:
+    # It ends well at last, for who listens so long.
+    with raw_server(says(line * (FLOOD // len(line)) + b"HTTP/1.1 204 OK\r\n\r\n")) as port:
+        why = refusal(f"http://127.0.0.1:{port}/")
+    assert (why.reason, why.lasting) == ("it does not stop talking (256 KB were read)", False)
+
+
+def test_without_a_thread_for_the_look_up_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    why = refusal("http://localhost:1/")
+    assert (why.reason, why.lasting) == (f"cannot find 'localhost': {NO_THREAD}", False)
 
 
 def test_what_cannot_be_sent_is_no_use_to_try_again() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support import eventually
 from tmd.daemon.surface import Operation, completed
-from tmd.daemon.workers import Workers
+from tmd.daemon.workers import NO_THREAD, Workers
 from tmd.wire.faults import Fault, RpcFault
 
 
@@ -91,6 +91,51 @@ def test_threads_are_bounded_and_everything_is_done(workers: Workers, posted: Po
     gate.set()
     eventually(lambda: posted.turn() and all(operation.done for operation in operations))
     assert [operation.value for operation in operations] == ["done"] * 10
+
+
+class Threads:
+    """Of the system: gives as many as are `left`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, left: int) -> None:
+        self.left = left
+        start = threading.Thread.start
+
+        def start_or_not(thread: threading.Thread) -> None:
+            if not self.left:
+                raise RuntimeError("can't start new thread")
+            self.left -= 1
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start_or_not)
+
+
+def test_without_a_thread_work_is_refused_until_there_is_one(
+    workers: Workers, posted: Posted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = Threads(monkeypatch, 0)
+    for _ in range(5):  # more often than there would be threads
+        operation: Operation[object] = workers.run(lambda: 1)
+        assert operation.fault is not None
+        assert operation.fault.text == f"FAILED: {NO_THREAD}"
+    threads.left = 1
+    assert outcome(workers.run(lambda: 1), posted).value == 1
+
+
+def test_the_one_thread_there_is_does_all_the_work(
+    workers: Workers, posted: Posted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = Threads(monkeypatch, 1)
+    operations = [workers.run(threading.get_ident) for _ in range(10)]
+    eventually(lambda: posted.turn() and all(operation.done for operation in operations))
+    assert len({operation.value for operation in operations}) == 1
+    assert threads.left == 0
+
+
+def test_an_end_without_threads(posted: Posted, monkeypatch: pytest.MonkeyPatch) -> None:
+    Threads(monkeypatch, 0)
+    workers = Workers(posted.append)
+    workers.run(lambda: 1)
+    workers.close()
 
 
 def test_an_answer_after_the_loop_ended_is_dropped() -> None:

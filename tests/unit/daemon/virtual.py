@@ -1,4 +1,4 @@
-"""Virtual time, and a thread that works when it is told to: what the tests of couriers and sinks share."""
+"""Virtual time, and threads that work when they are told to: what the tests of couriers and sinks share."""
 
 import heapq
 import itertools
@@ -8,6 +8,7 @@ from functools import partial
 from tmd.core.alerts import Alert
 from tmd.daemon.sinks import NotDelivered
 from tmd.daemon.surface import Operation
+from tmd.wire.faults import Fault, RpcFault
 
 Outcome = str | NotDelivered
 Work = Callable[[], Outcome]
@@ -58,11 +59,16 @@ class VirtualHand:
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
         self.hangs = False
+        self.lacks = False
+        """there is no thread for it: all work is refused at once"""
         self.closed = False
         self._jobs: list[tuple[Work, Operation[Outcome]]] = []
 
     def run(self, work: Work) -> Operation[Outcome]:
         operation: Operation[Outcome] = Operation()
+        if self.lacks:
+            operation.refuse(RpcFault(Fault.FAILED, "no thread"))
+            return operation
         self._jobs.append((work, operation))
         if not self.hangs:
             self.release()

@@ -29,6 +29,7 @@ def daemon(tmp_path: Path) -> FakeDaemon:
             changed(old, new, added=(new.processes[1],), removed=(old.processes[0].id,), restart=(new.processes[0],)),
         ),
         removed=("r",),
+        held=((ProcessId("c", "c2"), "a hook said no"),),
     )
     return daemon
 
@@ -44,6 +45,7 @@ PLAN = {
         {"name": "c", "added": ["c:c3"], "removed": ["c:c1"], "restarted": ["c:c2"], "live": [], "kept": ["c:c4"]}
     ],
     "removed": ["r"],
+    "held": [{"name": "c:c2", "reason": "a hook said no"}],
 }
 
 
@@ -71,7 +73,7 @@ def test_update_tells_what_was_done(daemon: FakeDaemon, ask: Asker) -> None:
 
 
 def test_reload_in_both_dialects(daemon: FakeDaemon, ask: Asker) -> None:
-    assert ask("taskmaster.reload") == {"restarted": True, "added": [], "changed": [], "removed": []}
+    assert ask("taskmaster.reload") == {"restarted": True, "added": [], "changed": [], "removed": [], "held": []}
     daemon.settings = msgspec.structs.replace(daemon.settings, dialect=Dialect.NATIVE)
     assert ask("taskmaster.reload") == {"restarted": False, **PLAN}
     assert list(ask("taskmaster.reload")) == [field.name for field in RELOAD]

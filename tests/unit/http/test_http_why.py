@@ -82,4 +82,5 @@ def test_names_are_as_everywhere(daemon: FakeDaemon) -> None:
 
 def test_another_day_has_its_date() -> None:
     assert local_time(NOW - 1, NOW) == time.strftime("%H:%M:%S", time.localtime(NOW - 1))
+    assert local_time(1e300, NOW) == "at a time that cannot be"
     assert local_time(NOW - 90_000, NOW) == time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(NOW - 90_000))

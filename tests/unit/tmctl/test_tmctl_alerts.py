@@ -78,6 +78,24 @@ def test_a_sample_that_does_not_arrive_fails_the_command(alerting: FakeDaemon, t
     assert (ran.code, ran.document) == (1, {"results": alerting.samples})
 
 
+def test_a_name_that_cannot_be_sent_is_that_of_no_sink(alerting: FakeDaemon, tmctl: Tmctl) -> None:
+    odd = "a\x1b[2J"
+    assert tmctl("-s", alerting.url, "alerts", odd).outcome == ("a^[[2J: ERROR (no such sink)\n", 1)
+    assert tmctl("-s", alerting.url, "alert-test", odd, "\x01").outcome == (
+        "a^[[2J: ERROR (no such sink)\n^A: ERROR (no such sink)\n",
+        1,
+    )
+    assert "taskmaster.testAlert" not in alerting.methods_called(), "without names it would mean all"
+    ran = tmctl("-s", alerting.url, "alert-test", "ops", odd)
+    assert ran.code == 1
+    assert ran.out.splitlines() == [
+        "a^[[2J: ERROR (no such sink)",
+        "ops (webhook https://x/...): delivered: 204 No Content",
+    ]
+    ran = tmctl("-s", alerting.url, "alert-test", "--json", "ops", odd)
+    assert (ran.code, [result["name"] for result in ran.document["results"]]) == (1, [odd, "ops"])
+
+
 def test_a_supervisord_has_none(fake: FakeDaemon, tmctl: Tmctl) -> None:
     for command in ("alerts", "alert-test"):
         assert tmctl("-s", fake.url, command).outcome == ("ERROR: this server has no alerts (it is not tmd)\n", 1)

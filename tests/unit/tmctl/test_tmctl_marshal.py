@@ -1,13 +1,14 @@
 """Calls and replies as XML-RPC, compared with the standard library's."""
 
 from typing import Any
+from xml.parsers.expat import ExpatError
 from xmlrpc.client import Binary, Fault, dumps, loads
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tmctl.marshal import BadReply, ServerFault, decode_reply, encode_call
+from tmctl.marshal import BadReply, ServerFault, can_carry, decode_reply, encode_call
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]))
 VALUES = st.recursive(
@@ -31,6 +32,27 @@ ARGUMENTS = st.recursive(
 def test_calls_are_read_by_the_standard_library(method: str, arguments: list[Any]) -> None:
     params, name = loads(encode_call(method, arguments))
     assert (list(params), name) == (arguments, method)
+
+
+@given(st.characters())
+@example("\x00")
+@example("\x1b")
+@example("\x7f")
+@example("\x85")
+@example("\t")
+@example("\ud800")
+@example("\udfff")
+@example("\ufffd")
+@example("\ufffe")
+@example("\uffff")
+@example("\U0001f600")
+def test_what_a_call_can_carry(character: str) -> None:
+    text = f"a{character}b"
+    try:
+        ((arrived,), _) = loads(encode_call("x", [text]))
+    except ExpatError:
+        arrived = None
+    assert can_carry(text) is (arrived == text.replace("\r", "\n"))
 
 
 def test_none_and_binary_arrive() -> None:

@@ -87,6 +87,14 @@ def test_refusals(knowing: FakeDaemon, tmctl: Tmctl) -> None:
     assert tmctl("-s", knowing.url, "why", "-n", "201", "web").out == "web: ERROR (lines must be 0 to 200, got 201)\n"
 
 
+def test_a_name_that_cannot_be_sent_is_that_of_no_process(knowing: FakeDaemon, tmctl: Tmctl) -> None:
+    ran = tmctl("-s", knowing.url, "why", "a\x1b[2J", "db", "b\udcff", "\x7f")
+    assert ran.code == 1
+    assert ran.out.splitlines()[0] == "a^[[2J: ERROR (no such process)"
+    assert "db ended" in ran.out
+    assert ran.out.splitlines()[-2:] == ["b\\udcff: ERROR (no such process)", "^?: ERROR (no such process)"]
+
+
 def test_another_server_is_said_to_be_one(fake: FakeDaemon, tmctl: Tmctl) -> None:
     line = "ERROR: this server does not tell why a process died (it is not tmd)\n"
     assert tmctl("-s", fake.url, "why", "web").outcome == (line, 1)

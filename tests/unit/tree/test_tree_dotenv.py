@@ -2,14 +2,23 @@
 
 import re
 import string
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import dotenv.parser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmd.tree.dotenv import MAX_BYTES, MOST_BLANKS, Assignment, DotenvRefused, NoAssignment, read_dotenv
+from tmd.tree.dotenv import (
+    MAX_BYTES,
+    MOST_BLANKS,
+    MOST_ENTRIES,
+    Assignment,
+    DotenvRefused,
+    NoAssignment,
+    read_dotenv,
+)
 
 
 def values(text: str) -> dict[str, str]:
@@ -74,14 +83,17 @@ def test_assignments_have_their_lines_and_the_last_of_a_name_is_last() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ("A=1\n\nFOO BAR\n", 3, "'FOO BAR' is no assignment (NAME=value)"),
-        ("A=1\n# c\nFOO\n", 3, "'FOO' is no assignment (NAME=value)"),
-        ("export FOO\n", 1, "'FOO' is no assignment (NAME=value)"),
-        ("A: 1\n", 1, "'A: 1' is no assignment (NAME=value)"),
+        ("A=1\n\nFOO BAR\n", 3, "this line is no assignment (NAME=value)"),
+        ("A=1\n# c\nFOO\n", 3, "this line is no assignment (NAME=value)"),
+        ("export FOO\n", 1, "this line is no assignment (NAME=value)"),
+        ("A: 1\n", 1, "this line is no assignment (NAME=value)"),
         ("=1\n", 1, "there is no name before the '=' (NAME=value)"),
-        ("FOO BAR=1\n", 1, "'FOO BAR' is no name: it has a blank in it (NAME=value)"),
+        ("FOO BAR=1\n", 1, "there is a blank in what stands before the '=' (NAME=value)"),
         ('A="1\nB=2\n', 1, "the quote of 'A' is never closed"),
         ("A='1' and more\n", 1, "something follows the closing quote of 'A'"),
+        ('A="\\"\n', 1, "the quote of 'A' is never closed"),
+        ("A='it\\'s\n", 1, "the quote of 'A' is never closed"),
+        ('A="one\\"\ntwo" three\n', 1, "something follows the closing quote of 'A'"),
         ("\x1b[2J\n", 1, "this line is no assignment (NAME=value)"),
     ],
 )
@@ -103,8 +115,9 @@ def test_all_broken_lines_are_told() -> None:
         (b"A=1\nB=\x00\n", 2, "has a NUL byte: this is a binary file"),
         (b"A=1\nB=\xff\n", 2, "is not UTF-8 (byte 0xff)"),
         (b"\x7fELF\x02\x01\x01\x00", 1, "has a NUL byte: this is a binary file"),
-        (b"A=1\n" * MAX_BYTES, 1, "more than 128 KB are no file of variables"),
-        (b"A=1\n\nB=x" + b" " * 300 + b"x\n", 3, "more than 256 blanks in a row"),
+        (b"A=1\n" * MAX_BYTES, 1, "more than 64 KB are no file of variables"),
+        (b"A=1\n\nB=x" + b" " * 129 + b"x\n", 3, "more than 128 blanks in a row"),
+        (b"\n" + b"A=1\n" * 1001 + b"#\n", 1002, "more than 1000 assignments and comments are too many"),
     ],
 )
 def test_what_is_no_text_is_refused(data: bytes, line: int, reason: str) -> None:
@@ -114,7 +127,16 @@ def test_what_is_no_text_is_refused(data: bytes, line: int, reason: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ['TOKEN="s3cret\n', "TOKEN='s3cret' x\n", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIB\n"]
+    "text",
+    [
+        'TOKEN="s3cret\n',
+        "TOKEN='s3cret' x\n",
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIB\n",
+        "PASSWORD=\ns3cret\n",
+        "PASSWORD=\nmy s3cret=1\n",
+        "PASSWORD: s3cret\n",
+        "export PASSWORD s3cret\n",
+    ],
 )
 def test_no_secret_is_quoted(text: str) -> None:
     with pytest.raises(DotenvRefused) as refused:
@@ -123,11 +145,59 @@ def test_no_secret_is_quoted(text: str) -> None:
     assert "MII" not in str(refused.value)
 
 
-@pytest.mark.parametrize("line", [b"A=x" + b" " * MOST_BLANKS + b"x\n", b"A='\"x\n", b'A="\\\n', b"A\n", b"A=1\n"])
-def test_a_hostile_file_takes_no_longer_than_a_long_one(line: bytes) -> None:
-    began = time.process_time()
-    outcome(line * (MAX_BYTES // len(line)))
-    assert time.process_time() - began < 10
+def test_a_file_as_long_as_may_be_is_read() -> None:
+    lines = [b"A%d=x%s# c\n" % (number, b" " * 50) for number in range(MOST_ENTRIES)]
+    assert len(read_dotenv(b"\n".join(lines) + b"\n\n")) == MOST_ENTRIES
+    assert len(read_dotenv(b"A=" + b"x" * (MAX_BYTES - 2))) == 1
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        (b"", b"A=1\n"),
+        (b"", b"#\n"),
+        (b"", b"A\n"),
+        (b'A="\n', b"A=1\n"),
+        (b"A='\n", b"A=1\n"),
+        (b"A=\"\nA='\n'A=1\n", b"A=1\n"),
+        (b"", b"A='\"x\n"),
+        (b"", b'A="\\\n'),
+        (b"", b"'\n"),
+    ],
+)
+def test_a_hostile_file_cannot_have_more_than_so_much_parsed(
+    head: bytes, line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed = scanned = 0
+    parse, read = dotenv.parser.parse_binding, dotenv.parser.Reader.read_regex
+
+    def counted(reader: dotenv.parser.Reader) -> dotenv.parser.Binding:
+        nonlocal parsed
+        parsed += 1
+        return parse(reader)
+
+    def measured(reader: dotenv.parser.Reader, regex: re.Pattern[str]) -> Sequence[str]:
+        nonlocal scanned
+        before = reader.position.chars
+        try:
+            found = read(reader, regex)
+        except dotenv.parser.Error:
+            if regex.pattern.endswith(("'", '"')):  # the closing one was looked for up to the end
+                scanned += len(reader.string) - before
+            raise
+        scanned += reader.position.chars - before
+        return found
+
+    monkeypatch.setattr(dotenv.parser, "parse_binding", counted)
+    monkeypatch.setattr(dotenv.parser.Reader, "read_regex", measured)
+    outcome(head + line * ((MAX_BYTES - len(head)) // len(line)))
+    assert parsed <= MOST_ENTRIES + 1
+    assert scanned <= 5 * MAX_BYTES, "each quote that is never closed is looked for once"
+
+
+def test_long_runs_of_blanks_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dotenv.parser, "parse_stream", lambda _: pytest.fail("it was parsed"))
+    assert outcome(b"A=x" + b" " * (MOST_BLANKS + 1) + b"x\n")[1]
 
 
 NAMES = st.text(string.ascii_letters + string.digits + "_.-", min_size=1, max_size=10)

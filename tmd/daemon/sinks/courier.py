@@ -3,7 +3,8 @@
 Promises that whoever has an alert never waits: all that may block is done on one thread of its own, which is there
 while there is something to do and holds no state. That what waits is bounded: of too many the oldest goes. That
 alerts arrive in their order, each tried again, ever more rarely, for `GIVE_UP_S`. And that nothing is lost without
-being counted. Knows nothing of HTTP or mail.
+being counted. What waits can be sent to another place, where the first turns out to be wrong. Knows nothing of HTTP or
+mail.
 """
 
 from collections import deque
@@ -31,6 +32,8 @@ IDLE_S = 60.0
 """how long a thread with nothing to do is kept"""
 TEST_GRACE_S = 5.0
 """how much longer than its time-out a test may take"""
+MAX_STRAYS = 3
+"""deliveries to places that are no longer ours and still under way, each with its thread"""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +83,15 @@ class _Waiting(msgspec.Struct):
     """the first time, if that was in vain"""
 
 
+class _Flight(msgspec.Struct, eq=False):
+    """What is being delivered at one go."""
+
+    entries: list[_Waiting]
+    since: float
+    astray: bool = False
+    """to a place that is no longer ours"""
+
+
 class _Work:
     """What happens on the thread. The deliverer is made there, at first use: what it imports is heavy."""
 
@@ -93,7 +105,8 @@ class _Work:
                 self._deliver = self._make()
             return self._deliver(alerts)
         except NotDelivered as why:
-            return why
+            # Not the one that was raised: it holds the frames it came through, and with them all that was read there.
+            return NotDelivered(why.reason, lasting=why.lasting, after_s=why.after_s)
         except OSError as why:
             return NotDelivered(why.strerror or str(why))
         except Exception as why:  # noqa: BLE001 - the border of a sink: a defect of one must not end its thread
@@ -128,7 +141,8 @@ class Courier:
         self._work = _Work(make)
         self._hand: Hand | None = None
         self._waiting: deque[_Waiting] = deque()
-        self._away: list[_Waiting] = []
+        self._away: _Flight | None = None
+        self._strays: list[_Flight] = []
         self._failures = 0
         self._not_before = 0.0
         self._tokens = float(pace.burst)
@@ -143,7 +157,7 @@ class Courier:
     @property
     def waiting(self) -> int:
         """How many are not delivered yet."""
-        return len(self._waiting) + len(self._away)
+        return len(self._waiting) + sum(len(flight.entries) for flight in self._flights())
 
     @property
     def settled(self) -> bool:
@@ -183,6 +197,25 @@ class Courier:
         hand.run(partial(_Work(self._make), (alert,))).then(done)
         return operation
 
+    def redirect(self, make: Callable[[], Deliver], timeout_s: float) -> None:
+        """Deliver to another place from now on, at once and with all the patience of a first attempt.
+
+        What is under way to the place before may arrive there; should it not, it comes along.
+        """
+        self._make, self._timeout_s = make, timeout_s
+        if self._away is not None:
+            self._away.astray = True
+            if len(self._strays) < MAX_STRAYS:
+                self._strays.append(self._away)
+                self._away = None
+        if self._away is None:
+            self._let_go()
+        self._work = _Work(make)
+        self._failures, self._not_before = 0, 0.0
+        for entry in self._waiting:
+            entry.tried_at = None
+        self._go_on()
+
     def leave(self) -> None:
         """Deliver what waits without delay, and what fails from now on no more: nobody will come back for it."""
         self._leaving = True
@@ -194,14 +227,15 @@ class Courier:
         self._disarm()
         self.dropped += self.waiting
         self._waiting.clear()
-        self._away.clear()
+        self._strays.clear()
+        self._away = None
         self._let_go()
 
     # --- when ------------------------------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
         """Deliver now, or set the deadline for it."""
-        if self._away or self._closed:
+        if self._away is not None or self._closed:
             return
         self._disarm()
         now = self._clock.now()
@@ -250,24 +284,39 @@ class Courier:
 
     def _deliver(self, now: float) -> None:
         count = min(self._pace.batch, len(self._waiting))
-        self._away = [self._waiting.popleft() for _ in range(count)]
+        flight = self._away = _Flight([self._waiting.popleft() for _ in range(count)], now)
         if self._hand is None:
             self._hand = self._hands()
-        alerts = tuple(entry.alert for entry in self._away)
-        self._hand.run(partial(self._work, alerts)).then(partial(self._came_back, now))
+        alerts = tuple(entry.alert for entry in flight.entries)
+        self._hand.run(partial(self._work, alerts)).then(partial(self._came_back, flight))
 
-    def _came_back(self, since: float, outcome: Operation[str | NotDelivered]) -> None:
+    def _came_back(self, flight: _Flight, outcome: Operation[str | NotDelivered]) -> None:
         if self._closed:
             return
-        away, self._away = self._away, []
-        if isinstance(outcome.value, str):
-            self.sent += len(away)
-            self._failures, self._not_before = 0, 0.0
+        if flight is self._away:
+            self._away = None
+        else:
+            self._strays.remove(flight)
+        arrived = isinstance(outcome.value, str)
+        if arrived:
+            self.sent += len(flight.entries)
             self._tokens -= 1
+        if flight.astray:
+            if not arrived:
+                self._take_along(flight.entries)
+        elif arrived:
+            self._failures, self._not_before = 0, 0.0
             self._complaints.worked()
         else:
-            self._failed(away, since, outcome)
+            self._failed(flight.entries, flight.since, outcome)
         self._go_on()
+
+    def _take_along(self, entries: list[_Waiting]) -> None:
+        """Have what did not arrive at the place before wait for its turn here, in the order of time."""
+        for entry in entries:
+            entry.tried_at = None
+        self._waiting = deque(sorted([*entries, *self._waiting], key=lambda entry: entry.at))
+        self._bound()
 
     def _failed(self, away: list[_Waiting], since: float, outcome: Operation[str | NotDelivered]) -> None:
         now = self._clock.now()
@@ -304,6 +353,9 @@ class Courier:
         self._waiting.clear()
         return count
 
+    def _flights(self) -> list[_Flight]:
+        return self._strays if self._away is None else [*self._strays, self._away]
+
     def _let_go(self) -> None:
         if self._hand is not None:
             self._hand.close(0)
@@ -314,4 +366,5 @@ class Courier:
 def _reason(outcome: Operation[str | NotDelivered]) -> str:
     if isinstance(outcome.value, NotDelivered):
         return outcome.value.reason
-    return outcome.fault.text if outcome.fault is not None else "no outcome"
+    fault = outcome.fault
+    return "no outcome" if fault is None else fault.detail or fault.text

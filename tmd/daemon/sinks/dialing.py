@@ -1,8 +1,9 @@
 """Connections with one deadline for all of it: finding the address, connecting, TLS, and every byte both ways.
 
 Time-outs of sockets count anew for each byte that drips in, and looking up a name has none at all; so sockets made here
-know when everything has to be over, and names are looked up on a thread that is given up when that moment comes.
-Knows no protocol, and nothing about alerts.
+know when everything has to be over, and names are looked up on a thread that is given up when that moment comes. How
+much the other side may say until then is bounded, too: protocols have places where it may go on for ever, and what
+reads those keeps all of it. Knows no protocol, and nothing about alerts.
 """
 
 import queue
@@ -13,20 +14,32 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tmd.daemon.sinks import NotDelivered
+from tmd.daemon.workers import NO_THREAD
 
 if TYPE_CHECKING:
     import ssl
 
+MAX_HEARD = 256 * 1024
+"""bytes that are taken from the other side in one conversation"""
+
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 
 
+class Flooded(OSError):
+    """The other side does not stop talking."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it does not stop talking ({MAX_HEARD // 1024} KB were read)")
+
+
 class Deadline:
-    """The moment by which all must be over, `seconds` from now."""
+    """The moment by which all must be over, `seconds` from now, and how much may be said until then."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = seconds
         self._clock = clock
         self._ends_at = clock() + seconds
+        self._heard = 0
 
     @property
     def passed(self) -> bool:
@@ -44,16 +57,23 @@ class Deadline:
             raise TimeoutError("timed out")
         return left_s
 
+    def hear(self, count: int) -> int:
+        """Note so many bytes from the other side, and return the number; raises Flooded when it is too much."""
+        self._heard += count
+        if self._heard > MAX_HEARD:
+            raise Flooded
+        return count
+
 
 class TimedSocket(socket.socket):
-    """A socket none of whose calls outlasts its deadline."""
+    """A socket none of whose calls outlasts its deadline, and which hears no more than that allows."""
 
     deadline: Deadline
 
     def recv_into(self, *arguments: Any) -> int:
         """Receive, as a socket does."""
         self.settimeout(self.deadline.left())
-        return super().recv_into(*arguments)
+        return self.deadline.hear(super().recv_into(*arguments))
 
     def sendall(self, *arguments: Any) -> None:
         """Send, as a socket does."""
@@ -94,7 +114,7 @@ def tls(deadline: Deadline) -> "ssl.SSLContext":
 
         def recv_into(self, *arguments: Any, **more: Any) -> int:
             self.settimeout(deadline.left())
-            return super().recv_into(*arguments, **more)
+            return deadline.hear(super().recv_into(*arguments, **more))
 
         def send(self, *arguments: Any, **more: Any) -> int:  # `sendall` calls it as often as it takes
             self.settimeout(deadline.left())
@@ -129,6 +149,8 @@ def explained(why: BaseException, deadline: Deadline) -> str:
             return "it broke the connection off"
         case TimeoutError():
             return "it does not answer"
+        case Flooded():
+            return str(why)
         case OSError():
             return (why.strerror or str(why)).lower()
         case _:
@@ -146,7 +168,10 @@ def _look_up(host: str, port: int, deadline: Deadline) -> Sequence[Address]:
         except (OSError, UnicodeError) as why:
             answers.put((why.strerror if isinstance(why, OSError) else None) or str(why))
 
-    threading.Thread(target=ask, name="tmd-lookup", daemon=True).start()
+    try:
+        threading.Thread(target=ask, name="tmd-lookup", daemon=True).start()
+    except RuntimeError:
+        raise NotDelivered(f"cannot find '{host}': {NO_THREAD}") from None
     try:
         found = answers.get(timeout=deadline.left())
     except (queue.Empty, TimeoutError):

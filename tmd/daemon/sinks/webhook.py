@@ -1,37 +1,39 @@
 """Alerts by HTTP: one POST for each, signed if there is a secret.
 
 Promises that one delivery takes no longer than the sink's `timeout`, name look-up and TLS included, that nothing is
-sent anywhere but to the configured address (redirects are not followed, proxy variables not heeded), and that every
-attempt to deliver the same alert carries the same id. Whether to try again is decided elsewhere.
+sent anywhere but to the configured address (redirects are not followed, proxy variables not heeded), that every
+attempt to deliver the same alert carries the same id, and that of what the other side says nothing secret is repeated.
+Whether to try again is decided elsewhere.
 """
 
 import base64
 import hashlib
 import hmac
 import http.client
+import re
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import tmd
 from tmd.config.settings import AlertSpec
 from tmd.core.alerts import Alert, as_json
 from tmd.daemon.sinks import Deliver, NotDelivered
 from tmd.daemon.sinks.dialing import Deadline, dial, explained, secured
-from tmd.wire.visible import visible_line
+from tmd.daemon.sinks.discretion import WORD, Discretion, encoded, server_of
 
 MAX_ANSWER = 4096
 """bytes that are read of an answer"""
-MAX_QUOTED = 200
-"""characters that are repeated of it"""
 LINGER_S = 1.0
 """how long the text of an answer that means success is waited for"""
 TRY_AGAIN = frozenset({408, 425, 429})
 """of the answers that blame the client, those that pass"""
+LEAST = 3
+"""characters that make a part of a url or a header worth hiding"""
 
 
 class Hook(NamedTuple):
@@ -42,11 +44,12 @@ class Hook(NamedTuple):
     port: int
     path: str
     authorization: str | None
+    discretion: Discretion
 
 
 def webhook(spec: AlertSpec, host: str, clock: Callable[[], float] = time.time) -> Deliver:
     """Return what posts alerts to `spec.url`. `host`: what this machine is called; `clock`: epoch seconds."""
-    hook = _taken_apart(spec.url)
+    hook = _taken_apart(spec)
 
     def deliver(alerts: Sequence[Alert]) -> str:
         said = ""
@@ -63,8 +66,8 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
     return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
-def _taken_apart(url: str) -> Hook:
-    parts = urlsplit(url)
+def _taken_apart(spec: AlertSpec) -> Hook:
+    parts = urlsplit(spec.url)
     secure = parts.scheme == "https"
     authorization = None
     if parts.username is not None:
@@ -73,7 +76,26 @@ def _taken_apart(url: str) -> Hook:
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
     if parts.query:
         path += "?" + quote(parts.query, safe="/%:@!$&'()*+,;=~-._?")
-    return Hook(secure, parts.hostname or "", parts.port or (443 if secure else 80), path, authorization)
+    port = parts.port or (443 if secure else 80)
+    return Hook(secure, parts.hostname or "", port, path, authorization, Discretion(_secrets(spec, parts)))
+
+
+def _secrets(spec: AlertSpec, parts: SplitResult) -> Iterator[str]:
+    """Give all that nobody shall see: of the url all but the server, what is in the headers, the key."""
+    query = re.split("[&;]", parts.query)
+    pieces = [*parts.path.split("/"), *(pair.partition("=")[2] or pair for pair in query)]
+    texts = [*pieces, parts.path.strip("/"), parts.query, parts.fragment]
+    for value in spec.headers.values():
+        words = re.split(r"[\s=,;]+", value)
+        texts += [value, value.partition(" ")[2], *(word for word in words if len(word) >= WORD)]
+    for text in texts:
+        if len(text) >= LEAST:
+            yield text
+            yield unquote(text)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    yield from (user, password, spec.secret or "")
+    if parts.username is not None:
+        yield from map(encoded, (user, password, f"{user}:{password}"))
 
 
 def _headers(spec: AlertSpec, hook: Hook, alert: Alert, body: bytes, now: int) -> dict[str, str]:
@@ -111,12 +133,12 @@ def _post(hook: Hook, headers: dict[str, str], body: bytes, timeout_s: float, cl
         except (OSError, http.client.HTTPException) as why:
             raise NotDelivered(_trouble(why, deadline)) from why
         except ValueError as why:  # http.client's word about what cannot stand in a header or a request line
-            raise NotDelivered(f"it cannot be asked: {visible_line(str(why))}", lasting=True) from why
+            raise NotDelivered(f"it cannot be asked: {hook.discretion.quoted(str(why))}", lasting=True) from why
         if 200 <= answer.status < 300:
             deadline.hurry(LINGER_S)
             _read(answer)
-            return _status(answer)
-        raise _refusal(answer, _read(answer), clock())
+            return _status(answer, hook.discretion)
+        raise _refusal(answer, _read(answer), clock(), hook.discretion)
 
 
 def _latin(text: str) -> str:
@@ -131,34 +153,30 @@ def _trouble(why: Exception, deadline: Deadline) -> str:
     return f"its answer is not HTTP ({type(why).__name__})"
 
 
-def _status(answer: http.client.HTTPResponse) -> str:
-    return f"{answer.status} {visible_line(answer.reason.strip())[:MAX_QUOTED]}".strip()
+def _status(answer: http.client.HTTPResponse, discretion: Discretion) -> str:
+    return f"{answer.status} {discretion.quoted(answer.reason)}".strip()
 
 
-def _read(answer: http.client.HTTPResponse) -> str:
+def _read(answer: http.client.HTTPResponse) -> bytes:
     """Return the beginning of the text of an answer, as far as it comes; one that does not come is no trouble."""
     data = b""
     try:
         while len(data) < MAX_ANSWER and (piece := answer.read1(MAX_ANSWER - len(data))):
             data += piece
     except (OSError, http.client.HTTPException):
-        return _shown(data)
-    return _shown(data)
+        return data
+    return data
 
 
-def _shown(data: bytes) -> str:
-    text = visible_line(" ".join(data.decode("utf-8", "replace").split()))
-    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
-
-
-def _refusal(answer: http.client.HTTPResponse, text: str, now: float) -> NotDelivered:
+def _refusal(answer: http.client.HTTPResponse, data: bytes, now: float, discretion: Discretion) -> NotDelivered:
     """Return what an answer means that is no success."""
     status = answer.status
-    said = f"it answered {_status(answer)}"
+    said = f"it answered {_status(answer, discretion)}"
     if 300 <= status < 400:
-        target = visible_line(answer.headers.get("Location", "").strip())[:MAX_QUOTED]
-        return NotDelivered(f"{said}: it redirects to '{target}', which is not followed (name that url)", lasting=True)
-    if text:
+        location = answer.headers.get("Location", "").strip()
+        target = f"'{discretion.quoted(server_of(location))}'" if "://" in location else "another path there"
+        return NotDelivered(f"{said}: it redirects to {target}, which is not followed (name that url)", lasting=True)
+    if text := discretion.quoted(data):
         said += f": '{text}'"
     lasting = 400 <= status < 500 and status not in TRY_AGAIN
     return NotDelivered(said, lasting=lasting, after_s=_retry_after(answer.headers.get("Retry-After", ""), now))
@@ -166,9 +184,7 @@ def _refusal(answer: http.client.HTTPResponse, text: str, now: float) -> NotDeli
 
 def _retry_after(text: str, now: float) -> float | None:
     """Return for how many seconds the other side asks for patience: it may name them, or a date."""
-    if text.strip().isdigit():
-        return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
+        return float(text) if text.strip().isdigit() else max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError, OverflowError, OSError, IndexError):
         return None
