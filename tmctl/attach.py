@@ -35,6 +35,8 @@ from tmd.wire.visible import visible_line
 CHUNK_BYTES = 64 * 1024
 TYPED_BYTES = 1024 * 1024
 """so much typed ahead of a program that does not read, and no more is taken"""
+STUCK_S = 1.0
+"""nor is any of it passed on for so long: what is typed from then on is dropped, but for the keys that detach"""
 
 
 class _End(NamedTuple):
@@ -131,25 +133,29 @@ class _Seat:
         self._first: bytes | None = None
         """the screen as it was when we came, until we know where we sit"""
         self._touch = Touch(time.monotonic())
+        self._passed_at = time.monotonic()
+        """when something of what was typed last went out, or nothing waited"""
+        self._dropping = False
 
     def stay(self, raw: RawTerminal, early: bytes) -> _End:
         """Pass bytes both ways until the end."""
         self._link.setblocking(False)
         end = self._hear(raw, early)
         while end is None:
-            reading = [raw.wake, self._link.fileno(), *([raw.keys] if len(self._typed) < TYPED_BYTES else [])]
             now = time.monotonic()
-            held_s = self._keys.due_s(now)
-            ready, writable, _ = select.select(
-                reading, [self._link] if self._typed else [], [], PING_EVERY_S if held_s is None else held_s
-            )
+            waits_s = [PING_EVERY_S if (held_s := self._keys.due_s(now)) is None else held_s]
+            takes = self._takes_keys(now)
+            if not takes:
+                waits_s.append(max(0.0, self._passed_at + STUCK_S - now))
+            reading = [raw.wake, self._link.fileno(), *([raw.keys] if takes else [])]
+            ready, writable, _ = select.select(reading, [self._link] if self._typed else [], [], min(waits_s))
             now = time.monotonic()
             if raw.wake in ready:
                 raw.clear_wake()
                 self._resize(raw)
-            if raw.keys in ready and (end := self._type(os.read(raw.keys, CHUNK_BYTES), now)):
+            if raw.keys in ready and (end := self._type(raw, os.read(raw.keys, CHUNK_BYTES), now)):
                 return end
-            self._typed_on(self._keys.give_up(now))
+            self._typed_on(raw, self._keys.give_up(now))
             if self._link.fileno() in ready:
                 end = self._receive(raw, now)
             if end is None and (writable or self._typed):
@@ -160,19 +166,32 @@ class _Seat:
 
     # --- to the program -------------------------------------------------------------------------------------------
 
-    def _type(self, data: bytes, now: float) -> _End | None:
+    def _takes_keys(self, now: float) -> bool:
+        """Whether to read keys: a paste waits while the program reads, but one who wants to leave waits for nobody."""
+        if len(self._typed) < TYPED_BYTES // 2:
+            self._dropping = False
+        return self._dropping or len(self._typed) < TYPED_BYTES or now - self._passed_at >= STUCK_S
+
+    def _type(self, raw: RawTerminal, data: bytes, now: float) -> _End | None:
         if not data:
             return self._left()
         passed, detached = self._keys.feed(data, now)
-        self._typed_on(passed)
+        self._typed_on(raw, passed)
         if detached:
             self._send(now)
             return self._left()
         return None
 
-    def _typed_on(self, data: bytes) -> None:
-        if data:
+    def _typed_on(self, raw: RawTerminal, data: bytes) -> None:
+        if not data:
+            return
+        if not self._typed:
+            self._passed_at = time.monotonic()
+        if not self._dropping and len(self._typed) < TYPED_BYTES:
             self._typed += frame(Kind.DATA, data)
+        elif not self._dropping:
+            self._dropping = True
+            raw.notice(f"[{self._wishes.name} does not read what is typed: no more of it is taken]")
 
     def _resize(self, raw: RawTerminal) -> None:
         size = raw.size
@@ -184,6 +203,7 @@ class _Seat:
             while self._typed:
                 del self._typed[: self._link.send(self._typed)]
                 self._touch.said(now)
+                self._passed_at = now
         except BlockingIOError:
             return None
         except OSError:

@@ -24,6 +24,8 @@ LARGEST_LOOK = 64 * 1024 * 1024
 STEP = 8
 LARGEST_PIECE = 64 * 1024
 """characters shown of the end of a line that is too long to be read"""
+LONGEST_LAST_LINE = 8 * 1024 * 1024
+"""where some last lines are asked for and the very last is longer, its end is shown in its place"""
 
 _BYTES = "taskmaster-log-bytes"
 _SIZE = "taskmaster-log-size"
@@ -86,8 +88,13 @@ def pick(asked: Asked, source: Source, entries: list[Entry]) -> list[Entry]:
     return wanted if asked.lines is None else wanted[max(0, len(wanted) - asked.lines) :]
 
 
-def enough(asked: Asked, entries: list[Entry]) -> bool:
-    """Whether so much of the end of a log holds all that was asked for, whatever stands before it."""
+def enough(asked: Asked, entries: list[Entry], *, endless: bool = False) -> bool:
+    """Whether so much of the end of a log holds all that was asked for, whatever stands before it.
+
+    `endless`: it is but the end of one line, so what that line tells of itself is not there.
+    """
+    if endless and asked.since is not None:
+        return False
     if asked.since is not None:
         times = [entry.at for entry in entries if entry.at is not None]
         if times and times[0] < asked.since:
@@ -97,6 +104,14 @@ def enough(asked: Asked, entries: list[Entry]) -> bool:
     if asked.lines is None:
         return False
     return sum(map(asked.wants, entries)) >= asked.lines
+
+
+def _shortened(asked: Asked, data: bytes) -> bytes:
+    """Return the end of a log with but the end of its last line, if that is very long and only lines are counted."""
+    if asked.lines is None or asked.by_time or asked.pattern is not None or len(data) <= LONGEST_LAST_LINE:
+        return data
+    begin = data.rfind(b"\n", 0, len(data) - 1) + 1
+    return data if len(data) - begin <= LONGEST_LAST_LINE else data[:begin] + data[-LARGEST_PIECE:]
 
 
 def tell_timeless(session: Session, sources: list[Source], asked: Asked) -> None:
@@ -131,13 +146,14 @@ class Ends:
                 return None
             data, whole = read
             whole = whole or len(data) == before
-            pieces = data if whole else data.partition(b"\n")[2]
-            if not pieces and not whole and len(data) > MAX_LINE_BYTES:
-                pieces, whole = data[-LARGEST_PIECE:], True
+            pieces = _shortened(self._asked, data if whole else data.partition(b"\n")[2])
+            endless = not pieces and not whole and len(data) > MAX_LINE_BYTES
+            if endless:
+                pieces = data[-LARGEST_PIECE:]
             cutter = LineCutter()
             # Where the log goes on before, the first line is a piece of one.
             entries = entries_of([*cutter.feed(pieces), *cutter.flush()])
-            if whole or enough(self._asked, entries):
+            if whole or enough(self._asked, entries, endless=endless):
                 return entries
             if size >= LARGEST_LOOK:
                 self._session.output.error(

@@ -142,8 +142,9 @@ def _lines(values: dict[str, str], default: int | None) -> int | None:
         return default
     if text == "all":
         return None
-    if not (text.isascii() and text.isdigit() and int(text) <= MAX_LINES):
-        raise Misused(f"Error: cannot show {text!r} lines (0 to {MAX_LINES}, or all)", exits.BAD_ARGUMENTS)
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= MAX_LINES):
+        shown = text if len(text) < 40 else f"{text[:40]}..."
+        raise Misused(f"Error: cannot show {shown!r} lines (0 to {MAX_LINES}, or all)", exits.BAD_ARGUMENTS)
     return int(text)
 
 

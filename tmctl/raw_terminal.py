@@ -1,13 +1,15 @@
 """The operator's own terminal while it belongs to a program: every key as it is, and given back as it was.
 
 Promises that it is given back however the process comes to its end, SIGKILL excepted: by an exception, a signal, a lost
-connection.
+connection; and that what was typed into it meanwhile reaches nobody else: the rest of a paste is no command.
 """
 
 import fcntl
 import os
+import select
 import signal
 import termios
+import time
 import tty
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,11 @@ from types import FrameType
 from tmd.wire.frames import Size, sane_size
 from tmd.wire.modes import Modes
 
-ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+QUIET_S = 0.05
+"""what is being pasted has come to its end when nothing comes for so long"""
+PATIENCE_S = 1.0
+"""and is not waited for any longer"""
 
 _AS_EVER = b"\x1b[0m\x1b[4l\x1b[?1l\x1b>\x1b[?7h\x1b[?25h\x1b(B\x0f\x1b[0 q\x1b[>4m\x1b[<u"
 """looks, insert mode, cursor keys, keypad, wrapping, cursor, letters, shape of the cursor, the two ways of telling keys
@@ -105,6 +111,17 @@ def _raise(signum: int, _frame: FrameType | None) -> None:
     raise Signalled(signum)
 
 
+def _drop_keys(keys: int) -> None:
+    """Forget what is typed, until no more comes: flushing once would leave what a terminal has yet to send."""
+    until = time.monotonic() + PATIENCE_S
+    try:
+        while time.monotonic() < until and select.select([keys], [], [], QUIET_S)[0]:
+            if not os.read(keys, 64 * 1024):
+                return
+    except OSError:
+        return
+
+
 def _give_back(raw: RawTerminal, before: "list[int | list[bytes | int]]") -> None:
     """Undo what the program did to the terminal, and raw mode; a terminal that is gone needs nothing."""
     bottom = b"" if raw.modes.alternate else b"\x1b[9999;1H"
@@ -118,6 +135,8 @@ def _give_back(raw: RawTerminal, before: "list[int | list[bytes | int]]") -> Non
         words = b""
     finally:
         fcntl.fcntl(raw.screen, fcntl.F_SETFL, flags)
+    if words:
+        _drop_keys(raw.keys)
     try:
         termios.tcsetattr(raw.keys, termios.TCSAFLUSH if words else termios.TCSANOW, before)
     except termios.error:

@@ -20,11 +20,12 @@ class ProcessRemoved(msgspec.Struct, frozen=True):
 
 
 class ProcessStarting(msgspec.Struct, frozen=True):
-    """Entered STARTING. `tries`: failed starts so far."""
+    """Entered STARTING. `tries`: failed starts so far; `again`: to restart it, once it was down."""
 
     id: ProcessId
     from_state: ProcessState
     tries: int
+    again: bool = False
 
 
 class ProcessSpawned(msgspec.Struct, frozen=True):

@@ -138,7 +138,8 @@ def _start_asked(process: Process, spec: ProcessSpec, reason: StartReason, now: 
     if process.quiesced:
         return process
     if process.at_rest:
-        return _launch(replace(process, stopped_by_hand=False), spec, reason, now, out)
+        process = replace(process, stopped_by_hand=False)
+        return _launch(process, spec, reason, now, out, again=reason == "restart")
     if process.state is not BACKOFF:
         out.append(Log(Level.WARN, f"process '{spec.name}' already running"))
     return process
@@ -298,9 +299,11 @@ def _move(process: Process, state: ProcessState) -> Process:
     return replace(process, state=state, epoch=process.epoch + 1, prestopping=False)
 
 
-def _launch(process: Process, spec: ProcessSpec, reason: StartReason, now: float, out: Out) -> Process:
+def _launch(
+    process: Process, spec: ProcessSpec, reason: StartReason, now: float, out: Out, *, again: bool = False
+) -> Process:
     """Enter STARTING, with a spawn in flight."""
-    out.append(Tell(ProcessStarting(spec.id, process.state, process.backoff)))
+    out.append(Tell(ProcessStarting(spec.id, process.state, process.backoff, again)))
     out.append(Spawn(spec.id, spec, reason))
     fresh = replace(
         process,

@@ -59,6 +59,8 @@ class Counters:
         match told.notice:
             case n.ProcessAdded(id=id_):
                 self._counts[id_] = Counts()
+            case n.ProcessStarting(id=id_, again=True) if self.of(id_).starts:
+                self._reasons.setdefault(id_, "asked")
             case n.ProcessSpawned(id=id_):
                 self._started(id_)
             case n.ProcessExited(id=id_, pid=pid, status=status, expected=expected, restarts=restarts):

@@ -371,6 +371,10 @@ class Daemon:
         """Call back on the loop after a delay; returns a function that cancels."""
         return self._runtime.loop.call_later(delay_s, callback).cancel
 
+    def room_for_files(self) -> bool:
+        """Tell whether clients may have more files opened for them."""
+        return self._runtime.lives.room_for_files()
+
     def in_worker(self, work: Callable[[], T]) -> Operation[T]:
         """Run something that may block on a worker thread."""
         return self._workers.run(work)

@@ -35,6 +35,8 @@ from tmd.wire.names import ProcessId
 DRAIN_GRACE_S = 0.2
 SPARE_FILES = 128
 """so many descriptors below the limit it is raised"""
+RESERVED_FILES = 64
+"""so many are left for starting programs: nothing is opened for clients with less"""
 LINGERING_LIMIT = 8
 """how many pipes of earlier lives of one stream, held open by what they left behind, go on being drained"""
 
@@ -285,10 +287,16 @@ class Lives:
         if newest_fd >= self._files_limit - SPARE_FILES:
             self._raise_limit()
 
+    def room_for_files(self) -> bool:
+        """Tell whether files may be opened for what is no program: some descriptors are kept for those."""
+        if limits.files_left() < SPARE_FILES:
+            self._raise_limit()
+        return limits.files_left() >= min(RESERVED_FILES, limits.files_limit() // 8)
+
     def _raise_limit(self) -> None:
         if self._nofile is not None:
             return
-        before, now = limits.raise_files(self._files_limit)
+        before, now = limits.raise_files(limits.files_limit())
         self._files_limit = now
         self._nofile = before
 

@@ -338,6 +338,9 @@ class DaemonSurface(Protocol):
     def post(self, callback: Callable[[], None]) -> None:
         """Call back on the loop in its next turn. The one thing here that may be called from any thread."""
 
+    def room_for_files(self) -> bool:
+        """Tell whether files may be opened for a client: no, when what is left is needed to start programs."""
+
     def in_worker(self, work: Callable[[], T]) -> Operation[T]:
         """Run something that may block on a worker thread. An OSError or RpcFault it raises becomes a fault."""
 

@@ -38,11 +38,7 @@ class Assets:
         if asset is None:
             exchange.reply(error(404))
             return
-        headers = (
-            ("ETag", asset.tag),
-            ("Cache-Control", "no-cache"),
-            ("Cross-Origin-Resource-Policy", "same-origin"),
-        )
+        headers = (("ETag", asset.tag), ("Cache-Control", "no-cache"))
         known = [tag.strip().removeprefix("W/") for tag in head.headers.get("if-none-match", "").split(",")]
         if asset.tag in known:
             exchange.reply(Reply(304, b"", asset.content_type, headers))

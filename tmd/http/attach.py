@@ -3,7 +3,8 @@
 The request says `Upgrade: taskmaster-attach`, and in its query who comes (`as`), whether to `mode=write`, `take` the
 keyboard or only `watch`, and the `columns` and `rows` of the client's window. After the 101 frames go both ways (see
 `wire.frames`). A client gets what the program writes as fast as it takes it; one that falls behind what is kept gets
-the screen instead of what it missed, and one that takes nothing at all for a while loses its seat.
+the screen instead of what it missed, and one that takes nothing at all for a while loses its seat. What is typed ahead
+of a program that does not read waits, and is not held against whoever typed it: only the end of the connection is.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from tmd.daemon.surface import DaemonSurface
 from tmd.daemon.terminals import Terminal
 from tmd.http.replies import Exchange, Reply, Tunnel
+from tmd.http.room import RETRY_AFTER, Room
 from tmd.http.streams import unescape
 from tmd.wire.frames import (
     SILENCE_S,
@@ -38,14 +40,18 @@ STUCK_S = 30.0
 """who takes nothing for so long although there is something loses the connection"""
 LOOK_S = 5.0
 """between two looks at who is stuck or silent"""
+DEAF_LOOK_S = 0.5
+"""between two looks at whether one who is not read from at the moment is still there"""
 NAME_LENGTH = 64
 
 
 class Attachments:
-    """All who sit at a terminal over one listener. `shows_only`: nobody gets a keyboard here."""
+    """All who sit at a terminal over one listener. `shows_only`: nobody does."""
 
-    def __init__(self, daemon: DaemonSurface, *, shows_only: bool = False) -> None:
+    def __init__(self, daemon: DaemonSurface, room: Room, *, shows_only: bool = False) -> None:
         self._daemon = daemon
+        self._room = room
+        room.count(self)
         self._shows_only = shows_only
         self._attached: set[_Attachment] = set()
         self._cancel: Callable[[], None] | None = None
@@ -65,8 +71,8 @@ class Attachments:
             exchange.reply(reply._replace(headers=(("Upgrade", UPGRADE),)))
         elif mode not in MODES:
             exchange.reply(_refusal(400, f"cannot attach: mode {mode!r} is none of {', '.join(MODES)}"))
-        elif mode != "watch" and self._shows_only:
-            reason = "this listener has no password, so it only shows (use --read-only, or set username and password)"
+        elif self._shows_only:
+            reason = "this listener has no password, so it only shows (set username and password, or use the socket)"
             exchange.reply(_refusal(403, f"cannot attach: {reason}"))
         else:
             self._seat(exchange, wishes, mode)
@@ -95,6 +101,10 @@ class Attachments:
                 reason = f"{shown} was started without a terminal (tmctl restart {shown})"
             exchange.reply(_refusal(409, f"cannot attach: {reason}"))
             return
+        lack = self._room.lack()
+        if lack:
+            exchange.reply(_refusal(503, f"cannot attach: {lack}")._replace(headers=RETRY_AFTER))
+            return
         attachment = _Attachment(
             exchange.tunnel(UPGRADE),
             terminal,
@@ -102,6 +112,7 @@ class Attachments:
             size=_size(wishes),
             wants_keyboard=mode != "watch",
             gone=self._forget,
+            call_later=self._daemon.call_later,
         )
         self._attached.add(attachment)
         if self._cancel is None:
@@ -132,10 +143,13 @@ class _Attachment:
         size: Size | None,
         wants_keyboard: bool,
         gone: Callable[["_Attachment"], None],
+        call_later: Callable[[float, Callable[[], None]], Callable[[], None]],
     ) -> None:
         self.name, self.size, self.wants_keyboard = name, size, wants_keyboard
         self._tunnel, self._terminal = tunnel, terminal
         self._gone = gone
+        self._call_later = call_later
+        self._cancel_deaf_look: Callable[[], None] | None = None
         self._frames = Frames()
         self._position = 0
         self._last_words: bytes | None = None
@@ -151,6 +165,9 @@ class _Attachment:
         self.more()
 
     def _leave(self) -> None:
+        if self._cancel_deaf_look is not None:
+            self._cancel_deaf_look()
+            self._cancel_deaf_look = None
         self._terminal.leave(self)
         self._gone(self)
 
@@ -199,7 +216,10 @@ class _Attachment:
 
     def look(self, passed_s: float) -> None:
         """End the connection with a client that is stuck or gone."""
-        self._silent_s += passed_s
+        if self._tunnel.deaf:
+            self._tunnel.write(frame(Kind.PING))  # it may be waiting for a word of ours, and cannot ask for one
+        else:
+            self._silent_s += passed_s
         if self._tunnel.stalled_s > STUCK_S or self._silent_s > SILENCE_S:
             self._tunnel.drop()
 
@@ -217,15 +237,31 @@ class _Attachment:
         match one.kind:
             case Kind.DATA:
                 if not self._terminal.type(self, one.payload, self._took):
-                    self._tunnel.deaf = True
+                    self._go_deaf()
             case Kind.RESIZE:
                 self.size = read_size(one.payload) or self.size
                 self._terminal.resize(self)
             case Kind.PING:
                 self._tunnel.write(frame(Kind.PING, one.payload[:64]))
 
+    def _go_deaf(self) -> None:
+        """Read no more until the program has; meanwhile nobody tells that the client is gone, so look."""
+        self._tunnel.deaf = True
+        if self._cancel_deaf_look is None:
+            self._cancel_deaf_look = self._call_later(DEAF_LOOK_S, self._look_while_deaf)
+
+    def _look_while_deaf(self) -> None:
+        self._cancel_deaf_look = None
+        if not self._tunnel.deaf:
+            return
+        if self._tunnel.hung_up:
+            self._tunnel.drop()
+        else:
+            self._go_deaf()
+
     def _took(self, _: bool) -> None:
         """The program has read what was typed."""
+        self._silent_s = 0.0
         self._tunnel.deaf = False
 
 

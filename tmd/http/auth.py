@@ -1,9 +1,10 @@
-"""Who may ask: Basic authentication, and on TCP the rules that keep web pages of others out.
+"""Who may ask: Basic authentication, and the rules that keep web pages of others out.
 
 A browser sends the credentials it has for us by itself, whichever page makes it ask. So a request that a page of
-another origin caused is refused even with the right password; and without a password the Host must be a name that
-an attacker cannot make point here (DNS rebinding): an address, this machine, or a single word, which no public
-name is. Programs (xmlrpc.client, curl, exporters) send no Origin and are not concerned.
+another origin caused is refused even with the right password, over the unix socket too, which may have a proxy in
+front of it; only links to our pages may be anywhere. On TCP without a password the Host must be a name that an
+attacker cannot make point here (DNS rebinding): an address, this machine, or a single word, which no public name is.
+Programs (xmlrpc.client, curl, exporters) send no Origin and are not concerned.
 """
 
 import binascii
@@ -14,6 +15,8 @@ from tmd.http.protocol import Head
 from tmd.http.replies import Reply, error
 
 _SHA = "{SHA}"
+_PAGES = frozenset({"/", "/index.html", "/logs", "/tail.html", "/metrics"})
+"""what others may link to, with the pages of programs"""
 
 
 def only_shows(spec: ServerSpec, dialect: Dialect) -> bool:
@@ -31,10 +34,9 @@ class Gate:
 
     def refusal(self, head: Head) -> Reply | None:
         """Return the reply to a request that must not go on, None for one that may."""
-        if self._tcp:
-            refused = self._foreign(head)
-            if refused:
-                return error(403, refused, close=True)
+        refused = self._foreign(head)
+        if refused:
+            return error(403, refused, close=True)
         if self._check is not None and not self._authorized(head, self._check):
             return error(401, headers=(("WWW-Authenticate", 'Basic realm="default"'),), close=True)
         return None
@@ -52,9 +54,10 @@ class Gate:
         origin = head.headers.get("origin")
         if origin is not None and _authority(origin.partition("://")[2]) != _authority(host or ""):
             return "Requests of other origins are refused"
-        if head.method != "GET" and head.headers.get("sec-fetch-site", "") in ("cross-site", "same-site"):
+        if head.headers.get("sec-fetch-site", "") in ("cross-site", "same-site") and not _is_link(head):
             return "Requests of other sites are refused"
-        if self._check is None and host is not None and not self._is_known(_authority(host)[0]):
+        open_tcp = self._tcp and self._check is None
+        if open_tcp and host is not None and not self._is_known(_authority(host)[0]):
             return "This server does not go by that name (without a password only addresses and local names are taken)"
         return ""
 
@@ -108,6 +111,13 @@ def _authority(text: str) -> tuple[str, str]:
     if not colon or "]" in port:
         host, port = text, ""
     return host.strip("[]").rstrip("."), "" if port in ("80", "443") else port
+
+
+def _is_link(head: Head) -> bool:
+    """Tell whether somebody follows a link to one of our pages: he sees it, and the page that has the link does not."""
+    if head.headers.get("sec-fetch-mode") != "navigate" or head.headers.get("sec-fetch-dest", "document") != "document":
+        return False
+    return head.method in ("GET", "HEAD") and (head.path in _PAGES or head.path.startswith("/program/"))
 
 
 def _is_address(name: str) -> bool:

@@ -47,6 +47,9 @@ class Owner(Protocol):
     def used(self, connection: "Connection") -> None:
         """A whole request has come."""
 
+    def unsent(self, change: int) -> None:
+        """So many bytes more wait to be sent, or fewer."""
+
     def closed(self, connection: "Connection") -> None:
         """The connection is over."""
 
@@ -97,6 +100,15 @@ class Connection:
         """For how long nothing has gone out although something should."""
         return self._loop.now() - self._progress_at if self._unsent else 0.0
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether the client has ended the connection, whatever of it is unread."""
+        if self._closed:
+            return True
+        poll = select.poll()
+        poll.register(self._fd, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
     def close(self) -> None:
         """End it now, whatever is unsent; idempotent."""
         if self._closed:
@@ -108,7 +120,7 @@ class Connection:
         self._loop.unwatch(self._fd)
         self._sock.close()
         self._unsent.clear()
-        self._unsent_bytes = 0
+        self._count(-self._unsent_bytes)
         self._exchange = None
         stream, self._stream = self._stream, None
         self._owner.closed(self)
@@ -337,10 +349,14 @@ class Connection:
                 return
         if sent < len(data):
             self._unsent.append(memoryview(data)[sent:])
-            self._unsent_bytes += len(data) - sent
+            self._count(len(data) - sent)
             self._watch()
             if self._stream is None:
                 self._guard_unread()
+
+    def _count(self, change: int) -> None:
+        self._unsent_bytes += change
+        self._owner.unsent(change)
 
     def _break(self) -> None:
         """The client is gone. Closing waits for the next turn: whoever wrote is in the middle of something."""
@@ -358,7 +374,7 @@ class Connection:
                 self.close()
                 return
             self._progress_at = self._loop.now()
-            self._unsent_bytes -= sent
+            self._count(-sent)
             room -= sent
             if sent < len(piece):
                 self._unsent[0] = piece[sent:]

@@ -43,7 +43,6 @@ class Downloads:
             ("Content-Disposition", f'attachment; filename="{name}"'),
             ("Cache-Control", "no-store"),
             ("Content-Security-Policy", "default-src 'none'; sandbox"),
-            ("Cross-Origin-Resource-Policy", "same-origin"),
         )
         stream = exchange.stream("application/octet-stream", headers)
         pieces = _pieces(fd, size)

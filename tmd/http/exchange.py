@@ -29,6 +29,10 @@ class Line(Protocol):
     def begin_tunnel(self, exchange: "HttpExchange", protocol: str) -> "HttpStream":
         """Give the connection over to another protocol."""
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether the client has ended the connection."""
+
     def listen_again(self) -> None:
         """Look whether the stream is still deaf."""
 
@@ -95,6 +99,11 @@ class HttpStream:
         if deaf != self._deaf:
             self._deaf = deaf
             self._connection.listen_again()
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the client has ended the connection, whatever of it is unread: who is deaf has to ask."""
+        return self._connection.hung_up
 
     @property
     def backlog(self) -> int:

@@ -107,9 +107,9 @@ class FollowedFile:
         """The present file has no name any more: only this follower keeps its space on the disk."""
         return os.fstat(self._fd).st_nlink == 0
 
-    def read(self) -> bytes:
-        """Return what comes next, at most `CHUNK_BYTES`; empty when there is nothing yet."""
-        data = os.pread(self._fd, CHUNK_BYTES, self._position)
+    def read(self, most: int = CHUNK_BYTES) -> bytes:
+        """Return what comes next, at most `CHUNK_BYTES` or `most`; empty when there is nothing yet."""
+        data = os.pread(self._fd, min(CHUNK_BYTES, most), self._position)
         while not data and self._succeed():
             data = os.pread(self._fd, CHUNK_BYTES, self._position)
         self._position += len(data)

@@ -11,7 +11,8 @@ from typing import Protocol
 from tmd.daemon.surface import DaemonSurface
 from tmd.http.feed import Change, Feed
 from tmd.http.form import fields_of
-from tmd.http.replies import Exchange, Reply, Stream, error
+from tmd.http.replies import Exchange, Reply, Stream
+from tmd.http.room import Room
 from tmd.wire.names import ProcessId
 
 HEARTBEAT_S = 15.0
@@ -20,11 +21,7 @@ PATIENCE_S = 30.0
 FULL_BYTES = 128 * 1024
 """so much unsent, and a reader is told nothing more for now"""
 RETRY = b"retry: 1000\n\n"
-HEADERS = (
-    ("Cache-Control", "no-store"),
-    ("X-Accel-Buffering", "no"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-)
+HEADERS = (("Cache-Control", "no-store"), ("X-Accel-Buffering", "no"))
 
 
 class Open(Protocol):
@@ -37,11 +34,12 @@ class Open(Protocol):
 
 
 class Streams:
-    """All streams that pages hold open on one listener: counted, kept alive, dropped when stuck, ended together."""
+    """All streams that pages hold open on one listener: kept alive, dropped when stuck, ended together."""
 
-    def __init__(self, daemon: DaemonSurface, limit: int) -> None:
+    def __init__(self, daemon: DaemonSurface, room: Room) -> None:
         self._daemon = daemon
-        self._limit = limit
+        self._room = room
+        room.count(self)
         self._open: dict[Open, Callable[[], None]] = {}
         self._cancel: Callable[[], None] | None = None
 
@@ -53,9 +51,7 @@ class Streams:
 
     def full(self) -> Reply | None:
         """Return the reply to one too many, None while there is room."""
-        if len(self._open) < self._limit:
-            return None
-        return error(503, f"{self._limit} pages or downloads are open already", headers=(("Retry-After", "5"),))
+        return self._room.refusal()
 
     def add(self, opened: Open, gone: Callable[[], None]) -> None:
         """Look after a stream from now on; `gone` is called once when it is over."""

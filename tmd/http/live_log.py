@@ -7,14 +7,16 @@ than it can be told, the middle is left out and that is said. Files are looked a
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from tmd.daemon.surface import Channel, DaemonSurface
 from tmd.http.feed import Change, Feed, event, gone
 from tmd.http.following import TRUNCATED, FollowedFile
 from tmd.http.form import fields_of
 from tmd.http.live import FULL_BYTES, Listening, Streams, resume_of
-from tmd.http.log_lines import LogLines
+from tmd.http.log_lines import LogLines, State
 from tmd.http.replies import Exchange, error
 from tmd.http.streams import EVERY_S, SOON_S, unescape
 from tmd.wire.names import ProcessId, split_namespec
@@ -25,16 +27,47 @@ MAX_FIRST_BYTES = 1024 * 1024
 MAX_BEHIND_BYTES = 1024 * 1024
 """so much unread, and only the last of it is told"""
 CHUNKS_AT_ONCE = 4
+TELL_AT_ONCE_BYTES = 1024 * 1024
+"""told to all pages together before others have their turn"""
+KEPT_EVENTS = 16
+"""with lines of logs, between two looks"""
 CHANNELS: tuple[Channel, ...] = ("stdout", "stderr")
 
 _PLACE = re.compile(r"(\w{1,10})=(\d{1,20})\.(\d{1,18})")
 
 
+class Told:
+    """Events with lines of logs, each made once for all pages that read the same bytes at the same place."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, State, bytes], tuple[bytes, State]] = {}
+
+    def event(self, label: str, lines: LogLines, data: bytes) -> bytes:
+        """Return the event with what these bytes bring; empty if that is no line."""
+        key = label, lines.state, data
+        made = self._made.get(key)
+        if made is None:
+            if len(self._made) >= KEPT_EVENTS:
+                del self._made[next(iter(self._made))]
+            texts, is_open = lines.feed(data)
+            told = event("log", {"stream": label, "lines": texts, "open": is_open}) if texts else b""
+            made = self._made[key] = told, lines.state
+        lines.state = made[1]
+        return made[0]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._made.clear()
+
+
 class LogTail:
     """One log of one page. `label`: what the page calls it; `path`: None where there is no log."""
 
-    def __init__(self, label: str, path: str | None, daemon: DaemonSurface, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, label: str, path: str | None, daemon: DaemonSurface, wake: Callable[[], None], events: Told
+    ) -> None:
         self.label, self.path = label, path
+        self._events = events
         self._daemon, self._wake = daemon, wake
         self._file: FollowedFile | None = None
         self._lines = LogLines()
@@ -74,8 +107,8 @@ class LogTail:
         self._said_none = True
         return [event("log_none", {"stream": self.label, "text": text})]
 
-    def look(self, named: os.stat_result | None) -> list[bytes]:
-        """Find out what happened to the file; return events about it."""
+    def look(self, named: os.stat_result | None, ends: Mapping[int, int]) -> list[bytes]:
+        """Find out what happened to the file; return events about it, read as far as `ends` says (by inode)."""
         if self._file is None:
             return self.open(None, FIRST_BYTES) if named is not None else []
         notice = self._file.look(named)
@@ -85,9 +118,9 @@ class LogTail:
         if notice == TRUNCATED:
             self._lines = LogLines()
             told.append(event("log_gap", {"stream": self.label, "skipped": 0, "why": "truncated"}))
-        return told + self.take()
+        return told + self.take(ends)
 
-    def take(self) -> list[bytes]:
+    def take(self, ends: Mapping[int, int] = MappingProxyType({})) -> list[bytes]:
         """Return events with what there is to read, not all of it at once."""
         file = self._file
         if file is None or file.closed:
@@ -98,13 +131,13 @@ class LogTail:
             self._lines = LogLines(midway=True)
             told.append(event("log_gap", {"stream": self.label, "skipped": skipped, "why": "behind"}))
         for _ in range(CHUNKS_AT_ONCE):
-            data = file.read()
+            inode, position = file.place
+            most = ends.get(inode, sys.maxsize) - position
+            data = file.read(most) if most > 0 else b""
             if not data:
                 break
-            lines, is_open = self._lines.feed(data)
-            if lines:
-                told.append(event("log", {"stream": self.label, "lines": lines, "open": is_open}))
-        return told
+            told.append(self._events.event(self.label, self._lines, data))
+        return list(filter(None, told))
 
     def close(self) -> None:
         """Let go of the file; idempotent."""
@@ -116,9 +149,14 @@ class LogTail:
 class LogPage(Listening):
     """A page that follows logs and, if `id_` is given, that process."""
 
-    def __init__(self, daemon: DaemonSurface, feed: Feed, id_: ProcessId | None, *, controls: bool) -> None:
+    def __init__(
+        self, daemon: DaemonSurface, feed: Feed, id_: ProcessId | None, events: Told, *, controls: bool
+    ) -> None:
         self._daemon, self._feed, self._id, self._controls = daemon, feed, id_, controls
+        self._events = events
         self.tails: list[LogTail] = []
+        self._behind = False
+        """the process has changed, and this was not told"""
 
     def greet(self, paths: Mapping[str, str | None], resume: str, first_bytes: int) -> None:
         """Tell how everything is, and of each log the last bytes, or what follows the event `resume`."""
@@ -131,20 +169,26 @@ class LogPage(Listening):
             self.stream.write(self._feed.figures([self._id]))
         places = {match[1]: (int(match[2]), int(match[3])) for match in _PLACE.finditer(resume)}
         for label, path in paths.items():
-            tail = LogTail(label, path or None, self._daemon, self.pump)
+            tail = LogTail(label, path or None, self._daemon, self.pump, self._events)
             self.tails.append(tail)
             self._tell(tail.open(places.get(label), first_bytes))
 
-    def look(self, named: Callable[[str], os.stat_result | None]) -> None:
-        """Look what happened to the files, unless there is something still unsent."""
+    def look(self, named: Callable[[str], os.stat_result | None], ends: Mapping[int, int]) -> int:
+        """Look what happened to the files, unless there is something still unsent; return how many bytes were told."""
+        told = 0
         if self.stream.backlog:
-            return
+            return told
         for tail in self.tails:
             if tail.path is not None:
-                self._tell(self._guarded(tail, lambda tail=tail: tail.look(named(tail.path or ""))))  # type: ignore[misc]
+                events = self._guarded(tail, lambda tail=tail: tail.look(named(tail.path or ""), ends))  # type: ignore[misc]
+                self._tell(events)
+                told += sum(map(len, events))
+        return told
 
     def pump(self) -> None:
         """Send what there is to read, as far as the connection takes it."""
+        if self._behind and self.stream.backlog < FULL_BYTES:
+            self._tell_process()
         for tail in self.tails:
             if self.stream.backlog < FULL_BYTES:
                 self._tell(self._guarded(tail, tail.take))
@@ -165,7 +209,17 @@ class LogPage(Listening):
 
     def changed(self, changes: list[Change], ids: set[ProcessId]) -> None:
         """Something has changed: it may be this process, and it may log elsewhere now."""
-        if self._id not in ids or self.stream.backlog > FULL_BYTES:
+        if self._id not in ids:
+            return
+        if self.stream.backlog < FULL_BYTES:
+            self._tell_process()
+        else:
+            self._behind = True
+
+    def _tell_process(self) -> None:
+        """Tell how the process is by now, which makes up for all that was not told."""
+        self._behind = False
+        if self._id is None:
             return
         encoded = self._feed.encoded(self._id)
         if encoded is None:
@@ -183,7 +237,7 @@ class LogPage(Listening):
             path = now[tail.label] or None
             if path != tail.path:
                 tail.close()
-                self.tails[at] = LogTail(tail.label, path, self._daemon, self.pump)
+                self.tails[at] = LogTail(tail.label, path, self._daemon, self.pump, self._events)
                 self._tell(self.tails[at].open(None, FIRST_BYTES))
 
     def sampled(self) -> None:
@@ -193,6 +247,8 @@ class LogPage(Listening):
 
     def finish(self) -> None:
         """Send what there is, then end the stream in order."""
+        if self._behind:
+            self._tell_process()
         self.pump()
         self.stream.end()
 
@@ -208,7 +264,10 @@ class LiveLogs:
 
     def __init__(self, daemon: DaemonSurface, feed: Feed, streams: Streams, *, controls: bool) -> None:
         self._daemon, self._feed, self._streams, self._controls = daemon, feed, streams, controls
+        self._events = Told()
         self._pages: set[LogPage] = set()
+        self._waiting: list[LogPage] = []
+        self._ends: dict[int, int] = {}
         self._cancel: Callable[[], None] | None = None
 
     def answer_log(self, exchange: Exchange) -> None:
@@ -242,7 +301,7 @@ class LiveLogs:
             return
         asked = fields_of(exchange.head.query).get("last", "")
         first = min(int(asked), MAX_FIRST_BYTES) if asked.isascii() and asked.isdigit() else FIRST_BYTES
-        page = LogPage(self._daemon, self._feed, id_, controls=self._controls)
+        page = LogPage(self._daemon, self._feed, id_, self._events, controls=self._controls)
         page.begin(exchange)
         self._streams.add(page, lambda: self._forget(page))
         self._pages.add(page)
@@ -254,22 +313,43 @@ class LiveLogs:
         self._pages.discard(page)
         page.close()
         if not self._pages and self._cancel is not None:
+            self._events.clear()
             self._cancel()
             self._cancel = None
 
     def _look(self) -> None:
+        """Begin to look for all pages; none is told more than there was when the first was looked at.
+
+        So all of them are at the same place after it, and what comes next is encoded once.
+        """
+        self._waiting = list(self._pages)
+        self._ends.clear()
+        self._events.clear()
+        self._go_on()
+
+    def _go_on(self) -> None:
         # Armed first: a page that cannot be served must not stop the others.
         self._cancel = self._daemon.call_later(EVERY_S, self._look)
         named: dict[str, os.stat_result | None] = {}
 
         def stat(path: str) -> os.stat_result | None:
             if path not in named:
-                named[path] = _stat(path)
+                named[path] = found = _stat(path)
+                if found is not None:
+                    self._ends.setdefault(found.st_ino, found.st_size)
             return named[path]
 
-        for page in list(self._pages):
-            page.look(stat)
-        if any(tail.restless for page in self._pages if not page.stream.backlog for tail in page.tails):
+        told = 0
+        while self._waiting and told < TELL_AT_ONCE_BYTES:
+            page = self._waiting.pop()
+            if page in self._pages:
+                told += page.look(stat, self._ends)
+        if not self._pages:
+            return
+        if self._waiting:
+            self._cancel()
+            self._cancel = self._daemon.call_later(0, self._go_on)
+        elif any(tail.restless for page in self._pages if not page.stream.backlog for tail in page.tails):
             self._cancel()
             self._cancel = self._daemon.call_later(SOON_S, self._look)
 

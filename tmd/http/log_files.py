@@ -13,6 +13,8 @@ from tmd.wire.faults import Fault, RpcFault
 
 MAX_READ = 64 * 1024 * 1024
 """bytes of one answer; who wants more reads in parts"""
+MAX_READ_SHOWING = 1024 * 1024
+"""the same for whoever comes, on a listener that only shows"""
 
 
 def open_log(path: str) -> tuple[int, int]:
@@ -36,8 +38,8 @@ def size_to_read(path: str, offset: int, length: int) -> int:
     return max(0, min(size - offset, length or size))
 
 
-def read_log(path: str, offset: int, length: int) -> Rendered:
-    """Return what `readLog` and its kin return. NO_FILE, BAD_ARGUMENTS, FAILED."""
+def read_log(path: str, offset: int, length: int, most: int = MAX_READ) -> Rendered:
+    """Return what `readLog` and its kin return, not more than `most` bytes. NO_FILE, BAD_ARGUMENTS, FAILED."""
     try:
         fd, size = open_log(path)
     except FileNotFoundError:
@@ -49,8 +51,9 @@ def read_log(path: str, offset: int, length: int) -> Rendered:
             raise RpcFault(Fault.BAD_ARGUMENTS)
         start = max(0, size + offset) if offset < 0 else offset
         wanted = min(length, max(0, size - start)) if length else max(0, size - start)
-        if wanted > MAX_READ:
-            raise RpcFault(Fault.FAILED, f"cannot read {wanted} bytes at once (at most {MAX_READ})")
+        if wanted > most:
+            here = "" if most == MAX_READ else " over a listener without a password"
+            raise RpcFault(Fault.FAILED, f"cannot read {wanted} bytes at once (at most {most}{here})")
         return encode_text(_pread(fd, wanted, start))
     except OSError:
         raise RpcFault(Fault.FAILED) from None
@@ -58,7 +61,7 @@ def read_log(path: str, offset: int, length: int) -> Rendered:
         os.close(fd)
 
 
-def tail_log(path: str, offset: int, length: int) -> Rendered:
+def tail_log(path: str, offset: int, length: int, most: int = MAX_READ) -> Rendered:
     """Return what `tailProcessStdoutLog` and its kin return: [text, size, overflow]; an absent file is empty."""
     try:
         fd, size = open_log(path)
@@ -74,7 +77,7 @@ def tail_log(path: str, offset: int, length: int) -> Rendered:
         if offset + length > size:
             length = 0 if offset > size - 1 else length
             offset = size - length
-        offset, length = max(0, offset), max(0, min(length, MAX_READ))
+        offset, length = max(0, offset), max(0, min(length, most))
         return encode_tail(_pread(fd, length, offset), size, overflow)
     except OSError:
         return encode_tail(b"", offset, False)

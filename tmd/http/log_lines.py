@@ -6,6 +6,8 @@ characters are whole however the bytes are cut. No files, no clock.
 
 import codecs
 
+State = tuple[tuple[bytes, int], int, bool]
+"""where `LogLines` are in a log: with the same bytes they come to the same lines from there"""
 MAX_LINE = 16 * 1024
 CUT = " … (cut)"
 
@@ -17,6 +19,16 @@ class LogLines:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._length = 0
         self._midway = midway
+
+    @property
+    def state(self) -> State:
+        """What the lines to come depend on beside the bytes to come."""
+        return self._decoder.getstate(), self._length, self._midway
+
+    @state.setter
+    def state(self, state: State) -> None:
+        decoder, self._length, self._midway = state
+        self._decoder.setstate(decoder)
 
     def feed(self, data: bytes) -> tuple[list[str], bool]:
         """Return lines, and whether the last one goes on with the next bytes.

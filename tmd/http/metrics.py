@@ -1,11 +1,12 @@
 """`/metrics`: the state of everything as numbers, for Prometheus and what reads its formats.
 
 The loop is asked for values only; what takes a while (looking at processes, writing the text) is done by a worker.
-Promises that no counter of a process falls while it is there, and that a scrape sees figures that are not older than
-half a second.
+Promises that no counter of a process falls while it is there, that a scrape sees states that are not older than half
+a second and figures that are not older than one, and that scrapes which come together cost one page.
 """
 
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
@@ -27,13 +28,16 @@ from tmd.http.exposition import (
     number,
     wants_openmetrics,
 )
-from tmd.http.replies import Exchange, Reply, error
+from tmd.http.replies import BARE, Exchange, Reply, error
+from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.states import SIGNALLABLE_STATES, ProcessState
 
 PATH = "/metrics"
+FRESH_S = 0.5
+"""a page is given to all who ask for so long after its values were taken, unless something happens"""
 NODE_EXPORTER = "names=node_exporter"
 """the query that asks for the four metrics of node_exporter's supervisord collector too"""
-_NO_STORE = (("Cache-Control", "no-store"),)
+_NO_STORE = (("Cache-Control", "no-store"), *BARE)
 
 
 class Row(NamedTuple):
@@ -65,11 +69,21 @@ class Facts(NamedTuple):
     identity: dict[str, str]
 
 
+class Kind(NamedTuple):
+    """Which page somebody asks for."""
+
+    openmetrics: bool
+    node_exporter: bool
+
+
 class Metrics:
-    """Answers scrapes."""
+    """Answers scrapes, of all listeners: whoever asks while a page is made, or is fresh, gets that very page."""
 
     def __init__(self, daemon: DaemonSurface) -> None:
         self._daemon = daemon
+        self._pages: dict[Kind, Operation[bytes]] = {}
+        self._serials: dict[Kind, object] = {}
+        """how many notices there were when the values were taken: a page with other states is made anew"""
 
     def answer(self, exchange: Exchange) -> None:
         """Answer a request for the page."""
@@ -77,27 +91,63 @@ class Metrics:
         if head.method not in ("GET", "HEAD"):
             exchange.reply(error(405, headers=(("Allow", "GET, HEAD"),)))
             return
-        openmetrics = wants_openmetrics(head.headers.get("accept", ""))
-        node_exporter = NODE_EXPORTER in head.query.split("&")
-        asked_at = monotonic()
+        kind = Kind(wants_openmetrics(head.headers.get("accept", "")), NODE_EXPORTER in head.query.split("&"))
+        content_type = OPENMETRICS_TYPE if kind.openmetrics else PROMETHEUS_TYPE
+
+        def reply(made: Operation[bytes]) -> None:
+            exchange.reply(error(500) if made.value is None else Reply(200, made.value, content_type, _NO_STORE))
+
+        self._page(kind).then(reply)
+
+    def _page(self, kind: Kind) -> Operation[bytes]:
+        """Return the page that is there or under way; begin one if there is none."""
+        made = self._pages.get(kind)
+        if made is not None and (not made.done or self._serials.get(kind) == self._serial()):
+            return made
+        made = self._pages[kind] = Operation[bytes]()
+        made.then(lambda made: self._tell(kind, made))
+        asked_at = gathered_at = monotonic()
 
         def measure() -> None:
             lag_s = monotonic() - asked_at
-            self._daemon.gauges.fresh().then(lambda _: write(lag_s))
+            self._daemon.gauges.fresh().then(lambda _: self._guarded(made, lambda: write(lag_s)))
 
         def write(lag_s: float) -> None:
+            nonlocal gathered_at
+            gathered_at = monotonic()
+            self._serials[kind] = self._serial()
             facts = gather(self._daemon, lag_s)
-            work = self._daemon.in_worker(lambda: page(facts, openmetrics=openmetrics, node_exporter=node_exporter))
-            work.then(reply)
+            self._daemon.in_worker(lambda: page(facts, **kind._asdict())).then(settle)
 
-        def reply(work: Operation[bytes]) -> None:
+        def settle(work: Operation[bytes]) -> None:
             if work.value is None:
-                self._daemon.log_error(f"cannot write metrics: {work.fault.text if work.fault else 'nothing came'}")
-                exchange.reply(error(500))
+                made.refuse(work.fault or RpcFault(Fault.FAILED))
                 return
-            exchange.reply(Reply(200, work.value, OPENMETRICS_TYPE if openmetrics else PROMETHEUS_TYPE, _NO_STORE))
+            left_s = max(0.0, gathered_at + FRESH_S - monotonic())
+            self._daemon.call_later(left_s, lambda: self._forget(kind, made))
+            made.resolve(work.value)
 
-        self._daemon.call_later(0.0, measure)
+        self._daemon.call_later(0.0, lambda: self._guarded(made, measure))
+        return made
+
+    def _serial(self) -> object:
+        return self._daemon.figures().get("notices")
+
+    def _guarded(self, made: Operation[bytes], step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception:  # noqa: BLE001 - the border of a request: all who wait for the page are to be answered
+            made.refuse(RpcFault(Fault.FAILED, traceback.format_exc()))
+
+    def _tell(self, kind: Kind, made: Operation[bytes]) -> None:
+        """Say once that there is no page, however many asked; who asks next has it tried again."""
+        if made.fault is not None:
+            self._daemon.log_error(f"cannot write metrics: {made.fault.text}")
+            self._forget(kind, made)
+
+    def _forget(self, kind: Kind, made: Operation[bytes]) -> None:
+        if self._pages.get(kind) is made:
+            del self._pages[kind]
 
 
 def gather(daemon: DaemonSurface, lag_s: float) -> Facts:

@@ -32,6 +32,11 @@ REASONS: dict[int, str] = {
     505: "HTTP Version Not Supported",
 }
 
+BARE = (("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),)
+"""for what is no page of ours: it loads nothing, and nobody can frame it"""
+
+_FOR_BROWSERS = "X-Content-Type-Options: nosniff\r\nCross-Origin-Resource-Policy: same-origin\r\n"
+"""in every head: what this is, and that no page of others may have it"""
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -78,6 +83,10 @@ class Tunnel(Stream, Protocol):
     deaf: bool
     """nothing is read from the client: whoever takes it has enough for the moment"""
 
+    @property
+    def hung_up(self) -> bool:
+        """Whether the client has ended the connection, whatever of it is unread: who is deaf has to ask."""
+
     def listen(self, on_data: Callable[[bytes], None]) -> None:
         """Have what the client sends passed on, from now on and what has come already."""
 
@@ -109,7 +118,7 @@ def error(status: int, reason: str = "", *, headers: tuple[tuple[str, str], ...]
         "<head>\r\n<title>Error response</title>\r\n</head>\r\n<body>\r\n<h1>Error response</h1>\r\n"
         f"<p>Error code {status}.\r\n<p>Message: {reason or REASONS[status]}.\r\n</body>\r\n"
     )
-    return Reply(status, text.encode(), headers=headers, close=close)
+    return Reply(status, text.encode(), headers=(*BARE, *headers), close=close)
 
 
 def http_date(epoch_s: float) -> str:
@@ -152,7 +161,7 @@ class HeadWriter:
         now = int(self._clock())
         if now != self._second:
             self._second = now
-            self._common = f"Server: tmd\r\nDate: {http_date(now)}\r\nX-Content-Type-Options: nosniff\r\n"
+            self._common = f"Server: tmd\r\nDate: {http_date(now)}\r\n{_FOR_BROWSERS}"
         text = f"HTTP/1.1 {status} {REASONS[status]}\r\n{self._common}"
         if content_type:
             text += f"Content-Type: {content_type}\r\n"

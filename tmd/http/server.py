@@ -23,6 +23,10 @@ from tmd.posix.loop import Loop, Timer
 
 MAX_TCP = 512
 MAX_UNIX = 256
+MAX_UNSENT = 256 * 1024 * 1024
+"""bytes that all connections together have not taken yet: some whole logs that are read at once"""
+MAX_UNSENT_SHOWING = 64 * 1024 * 1024
+"""the same where whoever comes may ask"""
 ACCEPT_AT_ONCE = 256
 """connections taken in one turn of the loop"""
 PAUSE_S = 0.1
@@ -44,13 +48,17 @@ class HttpServer:
         self.spec = spec
         self.head_writer = HeadWriter(written=daemon.counters.traffic.replied)
         self._loop = loop
+        self._daemon = daemon
         self._listener = listening_socket
         self._listener.setblocking(False)
         self._fd = listening_socket.fileno()
         self._cap = MAX_UNIX if spec.family == "unix" else MAX_TCP
         self._site = Site(spec, daemon, socket.gethostname(), services)
+        self._most_unsent = MAX_UNSENT_SHOWING if self._site.shows_only else MAX_UNSENT
         # When they were last used, in that order: a dict keeps it, and moving to the end is delete and insert.
         self._connections: dict[Connection, float] = {}
+        self._unsent = 0
+        self._relieving = False
         self._reserve = self._open_reserve()
         self._pause: Timer | None = None
         self._drained: Callable[[], None] | None = None
@@ -119,6 +127,19 @@ class HttpServer:
             del self._connections[connection]
             self._connections[connection] = self._loop.now()
 
+    def unsent(self, change: int) -> None:
+        """So many bytes more wait to be sent, or fewer; when they are too many, the one furthest behind goes."""
+        self._unsent += change
+        if self._unsent > self._most_unsent and not self._relieving:
+            self._relieving = True
+            self._loop.call_soon(self._relieve)  # whoever wrote is in the middle of something
+
+    def _relieve(self) -> None:
+        self._relieving = False
+        while self._unsent > self._most_unsent:
+            self.figures["evicted"] += 1
+            max(self._connections, key=lambda connection: connection.unsent_bytes).close()
+
     def closed(self, connection: Connection) -> None:
         """A connection is over."""
         self._connections.pop(connection, None)
@@ -183,7 +204,9 @@ class HttpServer:
 
     def _take(self, sock: socket.socket) -> None:
         self.figures["accepted"] += 1
-        if len(self._connections) >= self._cap and not self._evict():
+        # What is left is for starting programs, and for whoever can reach the unix socket.
+        full = len(self._connections) >= self._cap or (self.spec.family == "inet" and not self._daemon.room_for_files())
+        if full and not self._evict():
             self.figures["refused"] += 1
             sock.close()
             return

@@ -7,10 +7,12 @@ from tmd.config.settings import ServerSpec
 from tmd.daemon.surface import DaemonSurface
 from tmd.http.attach import Attachments
 from tmd.http.auth import Gate, only_shows
+from tmd.http.log_files import MAX_READ_SHOWING
 from tmd.http.metrics import PATH as METRICS_PATH
 from tmd.http.metrics import Metrics
 from tmd.http.protocol import Head
-from tmd.http.replies import Exchange, Reply, error
+from tmd.http.replies import BARE, Exchange, Reply, error
+from tmd.http.room import MAX_STREAMS, Room
 from tmd.http.rpc import Handler, Rpc
 from tmd.http.streams import Followers
 from tmd.http.supervisor_api import supervisor_handlers
@@ -19,9 +21,6 @@ from tmd.http.taskmaster_api import taskmaster_handlers
 
 if TYPE_CHECKING:
     from tmd.http.web import Common, Web
-
-MAX_STREAMS = {"inet": 256, "unix": 128}
-"""streams that pages and downloads may hold open: fewer than connections, so that there is always room to ask"""
 
 
 def make_rpc(daemon: DaemonSurface) -> Rpc:
@@ -34,7 +33,10 @@ def make_rpc(daemon: DaemonSurface) -> Rpc:
 
 def make_showing(daemon: DaemonSurface, rpc: Rpc) -> Rpc:
     """Return the same methods, those of extensions among them, for listeners that only show."""
-    handlers: dict[str, Handler] = {**supervisor_handlers(daemon), **taskmaster_handlers(daemon)}
+    handlers: dict[str, Handler] = {
+        **supervisor_handlers(daemon, MAX_READ_SHOWING),
+        **taskmaster_handlers(daemon),
+    }
     showing = rpc.showing(handlers)
     handlers.update(system_handlers(daemon, showing))
     return showing
@@ -46,6 +48,7 @@ class Services:
     def __init__(self, daemon: DaemonSurface) -> None:
         self._daemon = daemon
         self.rpc = make_rpc(daemon)
+        self.metrics = Metrics(daemon)
         self._common: Common | None = None
 
     def common(self) -> "Common":
@@ -69,13 +72,12 @@ class Site:
         self._daemon = daemon
         self._gate = Gate(spec, hostname)
         self._services = services
-        self._shows_only = only_shows(spec, daemon.settings.dialect)
-        self._rpc = make_showing(daemon, services.rpc) if self._shows_only else services.rpc
-        self._max_streams = MAX_STREAMS[spec.family]
+        self.shows_only = only_shows(spec, daemon.settings.dialect)
+        self._rpc = make_showing(daemon, services.rpc) if self.shows_only else services.rpc
+        self._room = Room(daemon, MAX_STREAMS[spec.family])
         self._web: Web | None = None
-        self._metrics = Metrics(daemon)
-        self.followers = Followers(daemon)
-        self.attachments = Attachments(daemon, shows_only=self._shows_only)
+        self.followers = Followers(daemon, self._room)
+        self.attachments = Attachments(daemon, self._room, shows_only=self.shows_only)
 
     def refusal(self, head: Head) -> Reply | None:
         """Return the reply to a request that is not let in, before its body is taken in."""
@@ -100,9 +102,9 @@ class Site:
             elif path.startswith("/mainlogtail"):
                 self.followers.answer_main(exchange)
             elif path == METRICS_PATH:
-                self._metrics.answer(exchange)
+                self._services.metrics.answer(exchange)
             elif path == "/ok.html" and exchange.head.method in ("GET", "HEAD", "POST"):
-                exchange.reply(Reply(200, b"OK", "text/plain"))
+                exchange.reply(Reply(200, b"OK", "text/plain", BARE))
             else:
                 self._pages().answer(exchange)
         except BaseException:  # noqa: BLE001 - the border of a request
@@ -114,7 +116,7 @@ class Site:
             from tmd.http.web import Web  # noqa: PLC0415 - most daemons are never looked at with a browser
 
             common = self._services.common()
-            self._web = Web(self._daemon, common, controls=not self._shows_only, limit=self._max_streams)
+            self._web = Web(self._daemon, common, controls=not self.shows_only, room=self._room)
         return self._web
 
     def end(self) -> None:

@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 from tmd.daemon.surface import DaemonSurface
 from tmd.http.following import FIRST_BYTES, FollowedFile
-from tmd.http.replies import Exchange, Reply, Stream, error, http_date
+from tmd.http.replies import BARE, Exchange, Reply, Stream, error, http_date
+from tmd.http.room import Room
 from tmd.wire.names import ProcessId, split_namespec
 
 EVERY_S = 0.08
@@ -35,8 +36,10 @@ _ESCAPED = re.compile(rb"%([0-9a-fA-F]{2})")
 class Followers:
     """All that follow a log over one listener."""
 
-    def __init__(self, daemon: DaemonSurface) -> None:
+    def __init__(self, daemon: DaemonSurface, room: Room) -> None:
         self._daemon = daemon
+        self._room = room
+        room.count(self)
         self._followers: set[_Follower] = set()
         self._cancel: Callable[[], None] | None = None
 
@@ -68,7 +71,7 @@ class Followers:
         return view.stderr_logfile if channel == "stderr" else view.stdout_logfile
 
     def _begin(self, exchange: Exchange, path: str | None, headers: tuple[tuple[str, str], ...]) -> None:
-        reply = refuse_verb(exchange)
+        reply = refuse_verb(exchange) or self._room.refusal()
         if reply is not None:
             exchange.reply(reply)
             return
@@ -82,7 +85,7 @@ class Followers:
             return
         modified = http_date(follower.file.modified)
         told = _lengths(follower.file) if wanted else ()
-        stream = exchange.stream("text/plain;charset=utf-8", (("Last-Modified", modified), *told, *headers))
+        stream = exchange.stream("text/plain;charset=utf-8", (("Last-Modified", modified), *BARE, *told, *headers))
         follower.stream = stream
         stream.on_room = follower.pump
         stream.on_gone = lambda: self._forget(follower)

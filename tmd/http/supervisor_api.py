@@ -13,7 +13,7 @@ from tmd.config.plan import Plan
 from tmd.daemon.surface import Channel, DaemonSurface, GroupView, Result
 from tmd.http.described import config_info, render_process_info
 from tmd.http.encode import Rendered, encode_array
-from tmd.http.log_files import encode_tail, read_log, size_to_read, tail_log
+from tmd.http.log_files import MAX_READ, encode_tail, read_log, size_to_read, tail_log
 from tmd.http.lookup import find, find_group, find_process, in_states, members, status_array, verdict
 from tmd.http.rpc import Handler, Pending, shorten
 from tmd.wire.faults import Fault, RpcFault
@@ -26,9 +26,9 @@ WORKER_BYTES = 1024 * 1024
 _RESTING_STATES = frozenset(ProcessState) - RUNNING_STATES
 
 
-def supervisor_handlers(daemon: DaemonSurface) -> Mapping[str, Handler]:
-    """Return the handlers by full name."""
-    api = SupervisorApi(daemon)
+def supervisor_handlers(daemon: DaemonSurface, most_bytes: int = MAX_READ) -> Mapping[str, Handler]:
+    """Return the handlers by full name; those that read logs return `most_bytes` of them at once."""
+    api = SupervisorApi(daemon, most_bytes)
     read_stdout, read_stderr = partial(api.read_process_log, "stdout"), partial(api.read_process_log, "stderr")
     tail_stdout, tail_stderr = partial(api.tail_process_log, "stdout"), partial(api.tail_process_log, "stderr")
     handlers: dict[str, Handler] = {
@@ -102,8 +102,9 @@ def signal_number(value: Any) -> int:
 class SupervisorApi:
     """The methods that are more than a line. Arguments are bound and typed already."""
 
-    def __init__(self, daemon: DaemonSurface) -> None:
+    def __init__(self, daemon: DaemonSurface, most_bytes: int) -> None:
         self._daemon = daemon
+        self._most_bytes = most_bytes
 
     # --- start, stop, signal ----------------------------------------------------------------------------------
 
@@ -187,8 +188,8 @@ class SupervisorApi:
         if not path:
             raise RpcFault(Fault.NO_FILE)
         if size_to_read(path, offset, length) > WORKER_BYTES:
-            return Pending(self._daemon.in_worker(partial(read_log, path, offset, length)), _as_it_is)
-        return read_log(path, offset, length)
+            return Pending(self._daemon.in_worker(partial(read_log, path, offset, length, self._most_bytes)), _as_it_is)
+        return read_log(path, offset, length, self._most_bytes)
 
     def tail_process_log(self, channel: Channel, name: str, offset: int, length: int) -> Rendered | Pending:
         """Answer tailProcessStdoutLog and its kin."""
@@ -196,8 +197,8 @@ class SupervisorApi:
         if not path:
             return encode_tail(b"", 0, False)
         if length > WORKER_BYTES:
-            return Pending(self._daemon.in_worker(partial(tail_log, path, offset, length)), _as_it_is)
-        return tail_log(path, offset, length)
+            return Pending(self._daemon.in_worker(partial(tail_log, path, offset, length, self._most_bytes)), _as_it_is)
+        return tail_log(path, offset, length, self._most_bytes)
 
     def _process_log(self, name: str, channel: Channel) -> str:
         view = find_process(self._daemon, name)

@@ -28,7 +28,8 @@ from tmd.http.pages.dashboard import ROWS_AT_ONCE, dashboard
 from tmd.http.pages.dress import HEADERS, TYPE, Look, error_page, program_address
 from tmd.http.pages.logs import logs_page
 from tmd.http.pages.program import program_page
-from tmd.http.replies import Exchange, Reply, error
+from tmd.http.replies import BARE, Exchange, Reply, error
+from tmd.http.room import Room
 from tmd.http.streams import unescape
 from tmd.http.tokens import Tokens
 from tmd.http.unrolled import Unrolled
@@ -69,11 +70,11 @@ class Common:
 
 
 class Web:
-    """Answers what is neither XML-RPC nor one of Supervisor's log streams. `limit`: streams held open at once."""
+    """Answers what is neither XML-RPC nor one of Supervisor's log streams."""
 
-    def __init__(self, daemon: DaemonSurface, common: Common, *, controls: bool, limit: int) -> None:
+    def __init__(self, daemon: DaemonSurface, common: Common, *, controls: bool, room: Room) -> None:
         self._daemon, self._common, self._controls = daemon, common, controls
-        self.streams = Streams(daemon, limit)
+        self.streams = Streams(daemon, room)
         self._live = Live(common.feed, self.streams, controls=controls)
         self._logs = LiveLogs(daemon, common.feed, self.streams, controls=controls)
         self._downloads = Downloads(daemon, self.streams)
@@ -283,5 +284,4 @@ def _root(path: str) -> str:
 
 
 def _json(answer: Mapping[str, Any], status: int = 200) -> Reply:
-    headers = (("Cache-Control", "no-store"), ("Cross-Origin-Resource-Policy", "same-origin"))
-    return Reply(status, msgspec.json.encode(answer), "application/json", headers)
+    return Reply(status, msgspec.json.encode(answer), "application/json", (("Cache-Control", "no-store"), *BARE))

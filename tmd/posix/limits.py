@@ -1,9 +1,12 @@
 """Limits of this process that a daemon raises for itself at its start."""
 
+import os
 import resource
 
 FILES_CEILING = 65_536
 """as many descriptors as we take without being asked; some machines allow a thousand million"""
+
+_OURS = "/proc/self/fd"
 
 
 class LimitRefused(OSError):
@@ -28,6 +31,13 @@ def files_limit() -> int:
     """Return the soft limit of open files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return FILES_CEILING if soft == resource.RLIM_INFINITY else soft
+
+
+def files_left() -> int:
+    """Return how many more files may be opened."""
+    # The size is the number of descriptors on newer kernels, 0 on older ones.
+    used = os.stat(_OURS).st_size or len(os.listdir(_OURS))
+    return max(0, files_limit() - used)
 
 
 def raise_processes(minimum: int) -> tuple[int, int]:

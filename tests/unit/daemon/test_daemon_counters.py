@@ -25,9 +25,9 @@ class Stage:
         for notice in notices:
             self.counters.hear(Told(1, 0.0, 0.0, notice))
 
-    def spawn(self) -> None:
+    def spawn(self, *, again: bool = False) -> None:
         self.pid += 1
-        self.hear(n.ProcessStarting(WEB, S.STOPPED, 0), n.ProcessSpawned(WEB, self.pid))
+        self.hear(n.ProcessStarting(WEB, S.STOPPED, 0, again), n.ProcessSpawned(WEB, self.pid))
 
     def exit(self, status: ExitStatus, *, expected: bool, restarts: bool) -> None:
         self.hear(n.ProcessExited(WEB, S.RUNNING, expected, self.pid, status, 5.0, restarts))
@@ -101,6 +101,20 @@ def test_a_restart_that_stops_many_before_it_starts_them_is_one(stage: Stage) ->
     stage.stop(restarts=False, cause="restart")
     stage.spawn()
     assert stage.counts.restarts == {"asked": 1}
+
+
+def test_a_restart_of_what_is_down_is_one_if_it_ever_ran(stage: Stage) -> None:
+    stage.spawn(again=True)
+    assert stage.counts.restarts == {}, "this was the first start"
+    stage.exit(CODE_0, expected=True, restarts=False)
+    stage.spawn(again=True)
+    assert stage.counts.restarts == {"asked": 1}
+    stage.stop(restarts=False)
+    stage.spawn(again=True)
+    assert stage.counts.restarts == {"asked": 2}
+    stage.stop(restarts=False, cause="restart")
+    stage.spawn(again=True)
+    assert stage.counts.restarts == {"asked": 3}, "not twice"
 
 
 def test_a_stop_and_a_later_start_are_no_restart(stage: Stage) -> None:

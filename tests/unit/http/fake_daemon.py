@@ -152,6 +152,8 @@ class FakeDaemon:
         self.timers: set[object] = set()
         """armed by `call_later` and neither fired nor cancelled"""
         self.hold = False
+        self.room = True
+        """there are files left for clients"""
         self.state = DaemonState.RUNNING
         self.pid = 4242
         self.config_path = "/etc/taskmaster.yaml"
@@ -375,6 +377,9 @@ class FakeDaemon:
         self.timers.add(token)
         timer = self.loop.call_later(delay_s, fire)
         return cancel
+
+    def room_for_files(self) -> bool:
+        return self.room
 
     def in_worker(self, work: Callable[[], T]) -> Operation[T]:
         operation: Operation[T] = Operation()

@@ -310,28 +310,53 @@ def test_who_is_silent_is_gone(bench: Bench, monkeypatch: pytest.MonkeyPatch) ->
         ann.receive()
 
 
-def test_typing_ahead_of_a_program_that_does_not_read_waits(bench: Bench) -> None:
+def type_too_much(bench: Bench, client: Client) -> int:
+    """Type until no more is taken; return how many KiB that was."""
     tty.setraw(bench.program)
-    ann = bench.come()
-    ann.seats()
-    sent = 0
-    ann.socket.setblocking(False)
-    pending = b""
+    client.socket.setblocking(False)
+    sent, pending = 0, b""
 
     def full() -> bool:
         nonlocal sent, pending
         pending = pending or frame(Kind.DATA, b"k" * 1024)
         try:
-            pending = pending[ann.socket.send(pending) :]
+            pending = pending[client.socket.send(pending) :]
             sent += 1
         except BlockingIOError:
             return True
         return False
 
     eventually(full, 20, every_s=0)
-    assert sent < 2000
+    client.socket.settimeout(20)
+    return sent
+
+
+def test_who_waits_for_the_program_is_not_held_to_be_gone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attach_module, "SILENCE_S", 0.2)
+    monkeypatch.setattr(attach_module, "LOOK_S", 0.05)
+    ann = bench.come()
+    ann.seats()
+    type_too_much(bench, ann)
+    for _ in range(20):
+        ann.until(Kind.PING)
+    bench.write(b"still here")
+    ann.shown(b"still here")
+
+
+def test_who_goes_while_waiting_for_the_program_gives_the_keyboard_back(bench: Bench) -> None:
+    ann, bob = bench.come(), bench.come("mode=write&as=bob")
+    ann.seats()
+    type_too_much(bench, ann)
+    ann.socket.close()
+    while not bob.seats().writes:
+        continue
+
+
+def test_typing_ahead_of_a_program_that_does_not_read_waits(bench: Bench) -> None:
+    ann = bench.come()
+    ann.seats()
+    assert type_too_much(bench, ann) < 2000
     bench.write(b"and shown all the same")
-    ann.socket.setblocking(True)
     ann.shown(b"all the same")
     os.set_blocking(bench.program, False)
     read = 0

@@ -12,9 +12,9 @@ from tmd.http.protocol import Head
 SHA = "{SHA}" + hashlib.sha1(b"s:cret\xc3\xa9").hexdigest()
 
 
-def status_of(spec: ServerSpec, method: str = "POST", **headers: str) -> int:
+def status_of(spec: ServerSpec, method: str = "POST", path: str = "/RPC2", **headers: str) -> int:
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    refusal = Gate(spec, "myhost.example.org").refusal(Head(method, "/RPC2", 1, fields, 0, keep_alive=True))
+    refusal = Gate(spec, "myhost.example.org").refusal(Head(method, path, 1, fields, 0, keep_alive=True))
     if refusal is None:
         return 200
     assert refusal.close
@@ -132,11 +132,36 @@ def test_foreign_names_need_a_password(host: str) -> None:
     assert status_of(inet("x"), host=host, authorization=basic(b"user:x")) == 200
 
 
-def test_pages_of_other_sites_may_link_here_and_nothing_more() -> None:
-    assert status_of(inet(), "GET", host="localhost", sec_fetch_site="cross-site") == 200
-    assert status_of(inet(), "POST", host="localhost", sec_fetch_site="cross-site") == 403
-    assert status_of(inet(), "POST", host="localhost", sec_fetch_site="same-origin") == 200
+@pytest.mark.parametrize("spec", [unix(), inet(), inet("x")])
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("path", ["/", "/index.html", "/logs", "/program/web:web", "/tail.html", "/metrics"])
+def test_others_may_link_to_the_pages_and_do_nothing_more(spec: ServerSpec, site: str, path: str) -> None:
+    fetched = {"host": "localhost", "sec_fetch_site": site, "authorization": basic(b"user:x")}
+    assert status_of(spec, "GET", path, **fetched, sec_fetch_mode="navigate", sec_fetch_dest="document") == 200
+    assert status_of(spec, "GET", path, **fetched, sec_fetch_mode="navigate") == 200
+    assert status_of(spec, "POST", path, **fetched, sec_fetch_mode="navigate", sec_fetch_dest="document") == 403
+    assert status_of(spec, "GET", path, **fetched, sec_fetch_mode="navigate", sec_fetch_dest="iframe") == 403
+    assert status_of(spec, "GET", path, **fetched, sec_fetch_mode="no-cors", sec_fetch_dest="image") == 403
+    assert status_of(spec, "GET", path, **fetched) == 403
 
 
-def test_a_unix_socket_takes_any_name() -> None:
-    assert status_of(unix(), host="unix", origin="http://evil.example") == 200
+@pytest.mark.parametrize("path", ["/live", "/live/program/web", "/logtail/web", "/download/main", "/token", "/RPC2"])
+def test_not_even_a_link_leads_to_what_is_no_page(path: str) -> None:
+    linked = {"host": "localhost", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+    assert status_of(inet(), "GET", path, **linked, sec_fetch_site="cross-site") == 403
+    assert status_of(inet(), "GET", path, **linked, sec_fetch_site="none") == 200
+
+
+@pytest.mark.parametrize("spec", [unix(), inet()])
+def test_what_our_own_pages_ask_for_is_let_in(spec: ServerSpec) -> None:
+    for site in ("same-origin", "none"):
+        assert status_of(spec, "GET", "/live", host="localhost", sec_fetch_site=site, sec_fetch_mode="cors") == 200
+        assert status_of(spec, "POST", "/act", host="localhost", sec_fetch_site=site) == 200
+
+
+def test_a_unix_socket_takes_any_name_and_no_other_origin() -> None:
+    assert status_of(unix(), host="unix") == 200
+    assert status_of(unix(), host="behind.a.proxy.example", origin="https://behind.a.proxy.example") == 200
+    assert status_of(unix(), host="unix", origin="http://evil.example") == 403
+    assert status_of(unix(), host="unix", origin="null") == 403
+    assert status_of(unix("x"), host="unix", origin="http://evil.example", authorization=basic(b"user:x")) == 403

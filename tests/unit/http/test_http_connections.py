@@ -118,6 +118,45 @@ def test_passwords_are_asked_for_on_every_path(serve: Callable[..., Serving]) ->
     assert serving.post(PID, Authorization="Basic dXNlcjpzZWNyZXQ=")[0] == 200
 
 
+def test_a_cross_origin_request_is_refused_over_the_socket_and_does_nothing(serve: Callable[..., Serving]) -> None:
+    serving = serve()
+    foreign = {"Origin": "http://evil.example", "Content-Type": "text/plain"}
+    assert serving.post(call_body("supervisor.stopProcess", "web"), **foreign)[0] == 403
+    assert serving.post(PID)[0] == 200
+    assert len(serving.daemon.traces) == 1
+
+
+@pytest.mark.parametrize("path", ["/ok.html", "/metrics", "/nothing", "/logtail/none", "/logtail/web", "/RPC2"])
+def test_what_is_no_page_loads_nothing_and_is_framed_by_nobody(path: str, serve: Callable[..., Serving]) -> None:
+    serving = serve()
+    (serving.daemon.directory / "web.out").write_bytes(b"<script>alert(1)</script>")
+    with serving.connect() as client:
+        client.sendall(b"GET %b HTTP/1.0\r\nHost: localhost\r\n\r\n" % path.encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(65536)
+    assert b"\r\nContent-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n" in head
+    assert head.count(b"\r\nX-Content-Type-Options: nosniff\r\n") == 1
+    assert head.count(b"\r\nCross-Origin-Resource-Policy: same-origin\r\n") == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/assets/page.css", "/download/main", "/live", "/token", "/RPC2"])
+def test_no_page_of_others_may_have_a_reply(path: str, serve: Callable[..., Serving]) -> None:
+    serving = serve()
+    (serving.daemon.directory / "main.log").write_bytes(b"x")
+    with serving.connect() as client:
+        if path == "/RPC2":
+            client.sendall(b"POST /RPC2 HTTP/1.0\r\nContent-Length: %d\r\n\r\n%b" % (len(PID), PID))
+        else:
+            client.sendall(b"GET %b HTTP/1.0\r\nHost: localhost\r\n\r\n" % path.encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(65536)
+    assert head.startswith(b"HTTP/1.1 200 ")
+    # Said twice it would count as not said.
+    assert head.count(b"\r\nCross-Origin-Resource-Policy: same-origin\r\n") == 1
+
+
 def test_a_cross_origin_request_is_refused_over_tcp(serve: Callable[..., Serving]) -> None:
     serving = serve(family="inet")
     assert serving.post(PID, Origin="http://evil.example")[0] == 403

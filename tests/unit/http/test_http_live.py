@@ -398,6 +398,35 @@ def test_how_much_of_the_past_can_be_asked_for(serving: Serving, last: str) -> N
             assert page.value("log")["lines"][-1] == "two"
 
 
+def test_a_program_page_that_is_behind_is_told_the_last_state(serving: Serving) -> None:
+    elsewhere = serving.daemon.directory / "elsewhere.out"
+    elsewhere.write_bytes(b"over here\n")
+    with Page(serving, "/live/program/web") as slow:
+        slow.value("snapshot")
+        (reader,) = serving.services.common().feed._readers
+        assert isinstance(reader, live_log.LogPage)
+
+        def fall_behind() -> None:
+            reader.stream.write(b":" + b"x" * 4_000_000 + b"\n\n")
+            assert reader.stream.backlog > live.FULL_BYTES
+            serving.daemon.change("web", "web", state=ProcessState.FATAL, stdout_logfile=str(elsewhere))
+            serving.daemon.tell(n.ProcessFatal(WEB, ProcessState.BACKOFF, 3, "no such file"))
+            serving.services.common().feed.flush()
+
+        serving.in_loop(fall_behind)
+        assert slow.value("process")["statename"] == "FATAL"
+        assert slow.value("log")["lines"] == ["over here"]
+
+        def go() -> None:
+            reader.stream.write(b":" + b"x" * 4_000_000 + b"\n\n")
+            del serving.daemon.table[WEB]
+            serving.daemon.tell(n.ProcessRemoved(WEB))
+            serving.services.common().feed.flush()
+
+        serving.in_loop(go)
+        assert slow.value("gone")["name"] == "web"
+
+
 def test_a_stuck_log_reader_is_not_read_for(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "PATIENCE_S", 0.1)
     monkeypatch.setattr(live, "HEARTBEAT_S", 0.05)

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.http.serving import Serving
-from tmd.http import log_files
 from tmd.http.encode import Rendered, encode_response
 from tmd.http.log_files import read_log, size_to_read, tail_log
 from tmd.wire.faults import RpcFault
@@ -82,12 +81,11 @@ def test_text_cut_in_the_middle_of_a_character(tmp_path: Path) -> None:
     assert decoded(read_log(str(tmp_path / "log"), 1, 0)) == "\ufffd"
 
 
-def test_a_log_too_big_for_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log_files, "MAX_READ", 10)
+def test_a_log_too_big_for_one_answer(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"x" * 20)
     with pytest.raises(RpcFault, match="FAILED: cannot read 20 bytes at once"):
-        read_log(str(tmp_path / "log"), 0, 0)
-    assert decoded(read_log(str(tmp_path / "log"), 15, 0)) == "xxxxx"
+        read_log(str(tmp_path / "log"), 0, 0, 10)
+    assert decoded(read_log(str(tmp_path / "log"), 15, 0, 10)) == "xxxxx"
 
 
 @pytest.mark.parametrize(

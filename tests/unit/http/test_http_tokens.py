@@ -58,3 +58,16 @@ def test_no_token_is_good_twice_however_many_are_used() -> None:
     assert not any(tokens.use(token) for token in used)
     assert not tokens.use(kept)  # too old by now: better than one that is good twice
     assert len(tokens._used) <= MAX_USED
+
+
+def test_tokens_just_given_out_are_good_however_fast_others_are_used() -> None:
+    tokens = Tokens(Clock(), os.urandom)
+    first = tokens.issue()
+    assert tokens.use(first)
+    for _ in range(3 * MAX_USED):
+        fresh, own = tokens.issue(), tokens.issue()
+        assert tokens.use(fresh)
+        assert tokens.use(own)
+    assert not tokens.use(first)
+    assert not tokens.use(fresh)
+    assert len(tokens._used) <= MAX_USED

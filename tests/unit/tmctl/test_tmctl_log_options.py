@@ -50,6 +50,7 @@ def test_lines_are_chosen_by_pattern_and_time() -> None:
         (["-n"], "-n needs a value"),
         (["-n", "many"], "cannot show 'many' lines"),
         (["-n", "9999999999"], "cannot show"),
+        (["-n", "1" * 5000], f"cannot show '{'1' * 40}...' lines"),
         (["--since", "soon"], "cannot understand --since: 'soon' is no time (10m"),
         (["--grep", "("], "cannot understand --grep '('"),
         (["-i"], "-i belongs to --grep"),

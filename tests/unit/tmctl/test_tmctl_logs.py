@@ -139,6 +139,19 @@ def test_of_one_endless_line_its_end(fake: FakeDaemon, tmctl: Tmctl) -> None:
     assert re.fullmatch(r"web \| x{65533}end\n", ran.out)
 
 
+def test_a_very_long_last_line_hides_nothing_before_it(fake: FakeDaemon, tmctl: Tmctl) -> None:
+    at = "2026-11-21T12:00:0{}.000Z web stdout: "
+    log_of(fake, "web", f"{at.format(1)}a needle\n{at.format(2)}{'x' * 9_000_000}end\n")
+    logs = ("-s", fake.url, "logs", "web", "--stdout")
+    assert re.fullmatch(r"web \| a needle\nweb \| x{65532}end\n", tmctl(*logs).out)
+    assert re.fullmatch(r"web \| x{65532}end\n", tmctl(*logs, "-n", "1").out)
+    assert tmctl(*logs, "--grep", "needle").out == "web | a needle\n"
+    assert tmctl(*logs, "--grep", "needle", "-n", "1").out == "web | a needle\n"
+    since = tmctl(*logs, "--since", "2026-11-21T12:00:01.500Z")
+    assert since.out.startswith("web | xxx")
+    assert since.err == ""
+
+
 def test_wrong_words_show_the_help(fake: FakeDaemon, tmctl: Tmctl) -> None:
     ran = tmctl("-s", fake.url, "logs", "--since", "later")
     assert ran.code == 2
