@@ -78,7 +78,7 @@ def test_their_pages_are_found_and_show_text(served: Served, visit: Go) -> None:
 def test_names_that_come_later_are_only_text_too(served: Served, visit: Go) -> None:
     text = served.rig.conf.read_text()
     seen = visit(served)
-    late = "<iframe onload=alert(2)>"
+    late = "<iframe&onload=alert(2)>"
     served.rig.conf.write_text(text + f'  "{late}": {{cmd: "sleep 1000", starttime: 0}}\n', encoding="utf-8")
     assert served.rig.ctl("update").code == 0
     seen.sees(late, "RUNNING")
