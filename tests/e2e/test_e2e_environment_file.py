@@ -175,9 +175,9 @@ def test_check_config_reads_the_files_too(rig: Rig) -> None:
     answer = rig.run_daemon("--check-config")
     lines = answer.err.splitlines()
     assert [line.rpartition("/tm.yaml")[2].partition(" (")[0] for line in lines[:3]] == [
-        f":9:26: programs.web.environment_file: {file}:2: this line is no assignment",
-        f":9:26: programs.web.environment_file: {file}:3: the quote of 'B' is never closed",
-        ":10:26: programs.bad.umask: cannot read '9' as an octal number",
+        f":10:26: programs.web.environment_file: {file}:2: this line is no assignment",
+        f":10:26: programs.web.environment_file: {file}:3: the quote of 'B' is never closed",
+        ":11:26: programs.bad.umask: cannot read '9' as an octal number",
     ]
     assert lines[3].startswith("3 problems in all")
     file.write_text("A=1\n")

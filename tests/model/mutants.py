@@ -122,7 +122,9 @@ MUTANTS = [
         "process.stopped_by_hand",
     ),
     Mutant(
-        "a start forgets to clear it", "_launch(replace(process, stopped_by_hand=False), spec", "_launch(process, spec"
+        "a start forgets to clear it",
+        "        process = replace(process, stopped_by_hand=False)\n        return _launch(",
+        "        return _launch(",
     ),
     Mutant("the system's lack counted as the program's failure", "None, not failure.transient, now", "None, True, now"),
     Mutant(

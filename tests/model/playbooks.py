@@ -87,9 +87,11 @@ def armed(at: float) -> Effect:
     return Arm(P, 0, at)
 
 
-def starting(from_state: S, tries: int = 0, of: ProcessSpec = BASE, *, restart: bool = False) -> list[Effect]:
+def starting(
+    from_state: S, tries: int = 0, of: ProcessSpec = BASE, *, restart: bool = False, again: bool = False
+) -> list[Effect]:
     reason: StartReason = "restart" if restart else "retry" if from_state is S.BACKOFF else "start"
-    return [tell(ProcessStarting(P, from_state, tries)), Spawn(P, of, reason)]
+    return [tell(ProcessStarting(P, from_state, tries, again)), Spawn(P, of, reason)]
 
 
 def spawned(pid: int, running_at: float | None = None) -> list[Effect]:
@@ -577,7 +579,7 @@ RESTARTS = [
     Playbook(
         "the second half of a restart that was asked in two says so",
         BASE,
-        [(0, StartAsked(again=True), starting(S.STOPPED, restart=True))],
+        [(0, StartAsked(again=True), starting(S.STOPPED, restart=True, again=True))],
         {"state": S.STARTING},
     ),
     Playbook(

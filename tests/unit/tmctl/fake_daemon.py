@@ -6,6 +6,7 @@ With `own=True` it also has the `taskmaster` methods that only a tmd has.
 
 import base64
 import socketserver
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -152,6 +153,10 @@ class FakeDaemon:
             def get_request(self) -> tuple[Any, Any]:
                 request, _ = super().get_request()
                 return request, ("client", 0)
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                if not isinstance(sys.exc_info()[1], ConnectionError):  # a client that has seen enough hangs up
+                    super().handle_error(request, client_address)
 
         self._server = Server(str(self.socket_path), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
