@@ -123,6 +123,17 @@ def test_the_log_level_goes_up_and_down_again(rig: Rig) -> None:
     rig.stop()
 
 
+def test_an_update_says_what_has_to_wait_for_a_restart(rig: Rig) -> None:
+    programs = "  web: {command: sleep 1000, startsecs: 0}\n"
+    rig.write_native(programs)
+    rig.start()
+    rig.write_native(programs, daemon="  http: 127.0.0.1:1\n  minfds: 100\n")
+    assert rig.ctl("update").code == 0
+    for name in ("servers", "minfds"):
+        assert rig.until_line(f"'{name}' changed: takes effect when the daemon is restarted")
+    rig.stop()
+
+
 def test_children_have_the_limit_of_files_that_was_configured(rig: Rig) -> None:
     rig.write(
         f"[program:facts]\ncommand={program('facts.py')} {{dir}}/facts%(process_num)d\n"

@@ -1,4 +1,4 @@
-"""What the posix lane watches over: no test leaves a descriptor, a thread, a child or a signal handler behind."""
+"""What the posix lane shares, and watches over: no test leaves a descriptor, thread, child or signal handler behind."""
 
 import errno
 import gc
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.posix.station import Station
 
 PATIENCE_S = 2.0
 
@@ -67,6 +69,18 @@ def _nothing_left() -> Iterator[None]:
     left += [f"fd {fd}: {what}" for fd, what in open_fds().items() if fd not in fds]
     left += [f"handler of signal {signum}" for signum, handler in handlers().items() if handler != caught[signum]]
     assert not left, f"left behind: {', '.join(left)}"
+
+
+@pytest.fixture
+def station() -> Iterator[Station]:
+    station = Station()
+    yield station
+    station.close()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
 
 
 @pytest.fixture

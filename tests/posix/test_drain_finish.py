@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,6 @@ from tests.programs.check_lines import check, oldest_first
 from tmd.core.capture import CaptureTransform
 from tmd.posix import pipes
 from tmd.posix.drain import Drain, LogTarget, Sinks
-
-
-@pytest.fixture
-def station() -> Iterator[Station]:
-    station = Station()
-    yield station
-    station.close()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "log"
 
 
 def size(path: Path) -> int:

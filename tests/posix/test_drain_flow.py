@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,6 @@ from tests.support import eventually
 from tmd.core.capture import BEGIN_TOKEN, END_TOKEN, CaptureTransform, Transformed
 from tmd.posix import drain as drain_module
 from tmd.posix.drain import LogTarget, Sinks
-
-
-@pytest.fixture
-def station() -> Iterator[Station]:
-    station = Station()
-    yield station
-    station.close()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "log"
 
 
 def test_lines_across_rotations_are_all_there(station: Station, log: Path) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from pathlib import Path
 
 import pytest
@@ -11,18 +11,6 @@ from tests.posix.station import Station
 from tmd.core.capture import CaptureTransform
 from tmd.posix.drain import LogTarget, Sinks
 from tmd.posix.last_bytes import LAST_BYTES
-
-
-@pytest.fixture
-def station() -> Iterator[Station]:
-    station = Station()
-    yield station
-    station.close()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "log"
 
 
 def last_of(station: Station, *keys: Hashable) -> dict[Hashable, bytes]:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,18 +23,6 @@ from tmd.posix.rotation import LINE_BYTES, fitting
 from tmd.wire.names import ProcessId
 
 WHEN = b"2026-11-21T17:45:44.123Z"
-
-
-@pytest.fixture
-def station() -> Iterator[Station]:
-    station = Station()
-    yield station
-    station.close()
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "log"
 
 
 def stamp() -> bytes:

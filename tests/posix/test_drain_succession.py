@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,6 @@ from tests.posix.station import Station
 from tmd.posix import succession as succession_module
 from tmd.posix.drain import LogTarget, Sinks
 from tmd.posix.succession import Identity, Succession
-
-
-@pytest.fixture
-def station() -> Iterator[Station]:
-    station = Station()
-    yield station
-    station.close()
 
 
 def identity(path: Path | int) -> Identity:

@@ -21,13 +21,6 @@ TINY_BYTES = 1 << 20
 
 
 @pytest.fixture
-def station() -> Iterator[Station]:
-    station = Station()
-    yield station
-    station.close()
-
-
-@pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
     """A directory with room for TINY_BYTES, and what gives it more: a tmpfs, or a limit where none may be mounted."""
     place = tmp_path / "tiny"

@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -21,7 +22,6 @@ from tmd.posix.sockets import (
     identify,
     listen_inet,
     listen_unix,
-    peer_credentials,
     unlink_if_ours,
 )
 
@@ -32,6 +32,13 @@ AS_ROOT = os.geteuid() == 0
 @pytest.fixture
 def path(open_dir: Path) -> str:
     return str(open_dir / "tmd.sock")
+
+
+def peer_credentials(connection: socket.socket) -> tuple[int, int, int]:
+    """Return (pid, uid, gid) of who connected."""
+    size = struct.calcsize("3i")
+    pid, uid, gid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return pid, uid, gid
 
 
 def dead_socket(path: str) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tmd.config.additions import Addition, read_addition
 from tmd.config.load import Loaded
-from tmd.config.plan import Plan, plan_update
-from tmd.config.settings import DaemonSettings, Dialect, GroupSpec, ProcessSpec, Settings
+from tmd.config.plan import Plan, daemon_changes, plan_update
+from tmd.config.settings import Dialect, GroupSpec, ProcessSpec, Settings
 from tmd.core import notices as n
 from tmd.daemon.additions import Additions
 from tmd.daemon.runtime import Runtime
@@ -33,7 +33,7 @@ class Configuration:
         self._read_last = loaded
         self.next: Loaded | None = None
         """what a restart that was asked for will begin with"""
-        self._applied: DaemonSettings = loaded.settings.daemon
+        self._applied: Settings = loaded.settings
         self._load = load
 
     @property
@@ -114,18 +114,18 @@ class Configuration:
 
     def apply_live(self, runtime: Runtime) -> None:
         """Apply what can change in the daemon itself; say what has to wait for a restart."""
-        old, new = self._applied, self.available.daemon
+        old, new = self._applied, self.available
         self._applied = new
-        runtime.alerts.apply(self.available.alerts)
-        if old == new:
-            return
-        if old.loglevel != new.loglevel:
-            runtime.mainlog.level = new.loglevel
-            runtime.lives.copy_output(on=new.loglevel <= Level.DEBG)
-            runtime.mainlog.info(f"log level is now {new.loglevel.name}")
+        runtime.alerts.apply(new.alerts)
+        level = new.daemon.loglevel
+        if old.daemon.loglevel != level:
+            runtime.mainlog.level = level
+            runtime.lives.copy_output(on=level <= Level.DEBG)
+            runtime.mainlog.info(f"log level is now {level.name}")
         if runtime.settings.dialect is Dialect.NATIVE:
-            for option in sorted(_differing(old, new) - LIVE_DAEMON_OPTIONS):
-                runtime.mainlog.warn(f"'{option}' changed: takes effect when the daemon is restarted")
+            for name in daemon_changes(old, new):
+                if name not in LIVE_DAEMON_OPTIONS:
+                    runtime.mainlog.warn(f"'{name}' changed: takes effect when the daemon is restarted")
 
     def _read(self, runtime: Runtime, path: str) -> Loaded:
         try:
@@ -138,7 +138,3 @@ class Configuration:
             if runtime.settings.dialect is Dialect.NATIVE:
                 text = refusal.text
             raise RpcFault(Fault.CANT_REREAD, text) from refusal
-
-
-def _differing(old: DaemonSettings, new: DaemonSettings) -> set[str]:
-    return {name for name in old.__struct_fields__ if getattr(old, name) != getattr(new, name)}

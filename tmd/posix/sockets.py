@@ -14,7 +14,6 @@ import grp
 import os
 import socket
 import stat
-import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -29,8 +28,6 @@ ATTEMPTS = 20
 
 LONGEST_NAME = 64
 """bytes of a file's name that still fit in an address when its directory is reached through a descriptor"""
-
-CREDENTIALS = struct.Struct("3i")
 
 Claim = Callable[[Sequence[Holder]], bool]
 """asked about all processes known to have a living socket open: may it be replaced?"""
@@ -148,12 +145,6 @@ def _group(gid: int) -> str:
         return f"group '{grp.getgrgid(gid).gr_name}' (gid {gid})"
     except KeyError:
         return f"gid {gid}"
-
-
-def peer_credentials(connection: socket.socket) -> tuple[int, int, int]:
-    """Return (pid, uid, gid) of who connected to a unix socket, as they were at that moment."""
-    pid, uid, gid = CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size))
-    return pid, uid, gid
 
 
 class _PrivateDirectory:

@@ -8,7 +8,6 @@ import threading
 import time
 import tracemalloc
 from base64 import b64encode
-from collections.abc import Iterator
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -25,15 +24,7 @@ from tmd.posix.errands import Errands
 NOW = 1_800_000_000.0
 NAMES = {"program": "web", "group": "web", "process": "web"}
 ALERT = Alert("process_fatal", NOW, {**NAMES, "pid": None, "reason": "caf\xe9 closed", "tries": 4})
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    for thread in set(threading.enumerate()) - before:
-        thread.join(20)
-        assert not thread.is_alive()
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def mail(port: int, *alerts: Alert, **settings: Any) -> str:

@@ -1,7 +1,6 @@
 """The file of ends: what is written is read back, whatever happened to it in between."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from tmd.wire.names import ProcessId
 
 A = ProcessId("g", "a")
 END = End(at=5.0, how="exited", code=3, stdout=b"\x00\xff\n")
-
-
-@pytest.fixture
-def station() -> Iterator[Station]:
-    station = Station()
-    yield station
-    station.close()
 
 
 @pytest.fixture

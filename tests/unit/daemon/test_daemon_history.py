@@ -23,13 +23,6 @@ from tmd.wire.states import ProcessState as S
 WEB = ProcessId("web", "web")
 
 
-@pytest.fixture
-def station() -> Iterator[Station]:
-    station = Station()
-    yield station
-    station.close()
-
-
 class World:
     """One daemon after the other on one file, in a time of their own."""
 

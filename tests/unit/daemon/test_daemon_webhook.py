@@ -6,7 +6,6 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
 from typing import Any
 
@@ -22,15 +21,7 @@ from tmd.daemon.workers import NO_THREAD
 
 NOW = 1_800_000_000.0
 ALERT = Alert("process_fatal", NOW, {"program": "web", "group": "web", "process": "web", "reason": "caf\xe9"})
-
-
-@pytest.fixture(autouse=True)
-def _no_thread_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    for thread in set(threading.enumerate()) - before:
-        thread.join(20)
-        assert not thread.is_alive()
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def post(url: str, *alerts: Alert, **settings: Any) -> str:

@@ -28,6 +28,8 @@ class FileSink:
         self._taken = 0
         self._sizes: deque[int] = deque()
         """of the lines that may not be in the file yet"""
+        self._size = 0
+        """of all of them"""
         self._unsaid = 0
         """dropped since the last complaint"""
         self._asking = False
@@ -46,10 +48,7 @@ class FileSink:
     @property
     def waiting(self) -> int:
         """How many are not."""
-        waiting_bytes = self._drain.waiting_bytes(self._target)
-        left = sum(self._sizes)
-        while self._sizes and left - self._sizes[0] >= waiting_bytes:
-            left -= self._sizes.popleft()
+        self._forget_written()
         return len(self._sizes)
 
     @property
@@ -104,8 +103,8 @@ class FileSink:
         if taken:
             self._taken += 1
             self._sizes.append(len(line))
-            if len(self._sizes) > 64:
-                self._forget_written()
+            self._size += len(line)
+            self._forget_written()
         else:
             self.dropped += 1
             self._unsaid += 1
@@ -117,8 +116,9 @@ class FileSink:
             self._complaints.worked()
 
     def _forget_written(self) -> None:
-        if not self._drain.waiting_bytes(self._target):
-            self._sizes.clear()
+        waiting_bytes = self._drain.waiting_bytes(self._target)
+        while self._sizes and self._size - self._sizes[0] >= waiting_bytes:
+            self._size -= self._sizes.popleft()
 
 
 def _target(spec: AlertSpec) -> LogTarget:
