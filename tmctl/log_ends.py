@@ -4,8 +4,10 @@ Of a tmd they come as streams, byte for byte; of any other server by the methods
 characters. Prints nothing but what it cannot do.
 """
 
+import re
 import selectors
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tmctl.client import HttpStatus, Stream
@@ -26,12 +28,17 @@ LARGEST_PIECE = 64 * 1024
 """characters shown of the end of a line that is too long to be read"""
 LONGEST_LAST_LINE = 8 * 1024 * 1024
 """where some last lines are asked for and the very last is longer, its end is shown in its place"""
+CUT = "(cut) … "
+"""stands before the end of a line whose beginning is not shown"""
 
 _BYTES = "taskmaster-log-bytes"
 _SIZE = "taskmaster-log-size"
 _QUIET_S = 0.1
 """a server that does not announce how much is there already sends it within that"""
 _BEGINNING_S = 20.0
+_AT_ONCE = 1024 * 1024
+"""bytes that are taken apart before the next: most lines are not kept"""
+_CHARACTERS_REST = re.compile(rb"\A[\x80-\xbf]{1,3}")
 
 
 class Opened(NamedTuple):
@@ -77,41 +84,78 @@ def _beginning(stream: Stream, announced: int | None) -> bytes:
     return b"".join(parts)
 
 
-def entries_of(lines: Iterable[bytes]) -> list[Entry]:
-    """Return lines of a log, taken apart."""
-    return [parse_line(decoded(line)) for line in lines]
+def entries_of(lines: Iterable[bytes]) -> Iterator[Entry]:
+    """Return lines of a log, taken apart, one by one."""
+    return (parse_line(decoded(line)) for line in lines)
 
 
-def pick(asked: Asked, source: Source, entries: list[Entry]) -> list[Entry]:
-    """Return those lines of what is in a log already that were asked for."""
-    wanted = [entry for entry in entries if source.holds(entry, asked.streams) and asked.wants(entry)]
-    return wanted if asked.lines is None else wanted[max(0, len(wanted) - asked.lines) :]
+def end_of_line(data: bytes) -> Entry:
+    """Return the end of a line that is too long to be shown, marked as such: nothing tells where it began."""
+    piece = data[-LARGEST_PIECE:].removesuffix(b"\n")
+    text = CUT + decoded(_CHARACTERS_REST.sub(b"", piece))
+    return Entry(text, text)
 
 
-def enough(asked: Asked, entries: list[Entry], *, endless: bool = False) -> bool:
-    """Whether so much of the end of a log holds all that was asked for, whatever stands before it.
+class End:
+    """The end of a log. Of its lines only those that were asked for are kept."""
 
-    `endless`: it is but the end of one line, so what that line tells of itself is not there.
-    """
-    if endless and asked.since is not None:
-        return False
-    if asked.since is not None:
-        times = [entry.at for entry in entries if entry.at is not None]
-        if times and times[0] < asked.since:
-            return True
-        if not times and entries:
-            return True  # nothing there has a time, so nothing there will be shown
-    if asked.lines is None:
-        return False
-    return sum(map(asked.wants, entries)) >= asked.lines
+    def __init__(self, asked: Asked, source: Source) -> None:
+        self.wanted: deque[Entry] = deque(maxlen=asked.lines)
+        self.anything = False
+        """there are lines"""
+        self.oldest: float | None = None
+        """epoch seconds of the first line that has a time"""
+        self._asked = asked
+        self._source = source
+        self._endless = False
 
+    def read(self, data: bytes, cutter: LineCutter, *, whole: bool, largest: bool = False) -> None:
+        """Take the lines of this end, or of all (`whole`) of a log. A beginning of a line stays in the cutter.
 
-def _shortened(asked: Asked, data: bytes) -> bytes:
-    """Return the end of a log with but the end of its last line, if that is very long and only lines are counted."""
-    if asked.lines is None or asked.by_time or asked.pattern is not None or len(data) <= LONGEST_LAST_LINE:
-        return data
-    begin = data.rfind(b"\n", 0, len(data) - 1) + 1
-    return data if len(data) - begin <= LONGEST_LAST_LINE else data[:begin] + data[-LARGEST_PIECE:]
+        Where a line is all that there is of `largest` a look, or it is longer than anybody wants to see where lines
+        are counted, its end stands for it. That is told at once, and what comes behind it begins anew.
+        """
+        # Where the log goes on before, the first line is a piece of one.
+        begin = 0 if whole else data.find(b"\n") + 1 or len(data)
+        last = data.rfind(b"\n", begin, max(begin, len(data) - 1)) + 1 or begin
+        self._endless = begin == len(data) > 0 and not whole and (largest or len(data) > MAX_LINE_BYTES)
+        cut = self._endless or (self._counts and len(data) - last > LONGEST_LAST_LINE)
+        stop = last if cut else len(data)
+        for start in range(begin, stop, _AT_ONCE):
+            self._add(entries_of(cutter.feed(data[start : min(start + _AT_ONCE, stop)])))
+        if cut:
+            self._add([end_of_line(data)])
+        elif self._asked.since is not None and (self.oldest is None or len(data) - last > MAX_LINE_BYTES):
+            # It was there before: it must not count as written when it is shown.
+            self.finish(cutter)
+
+    def finish(self, cutter: LineCutter) -> None:
+        """Take what has no end yet as a line, too."""
+        self._add(entries_of(cutter.flush()))
+
+    @property
+    def enough(self) -> bool:
+        """Whether it holds all that was asked for, whatever stands before it."""
+        since, lines = self._asked.since, self._asked.lines
+        if since is not None:
+            if self._endless:
+                return False  # what that line tells of itself is not there
+            # Nothing there has a time, so nothing there will be shown?
+            if self.anything if self.oldest is None else self.oldest < since:
+                return True
+        return lines is not None and len(self.wanted) >= lines
+
+    @property
+    def _counts(self) -> bool:
+        return self._asked.lines is not None and not self._asked.by_time and self._asked.pattern is None
+
+    def _add(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.anything = True
+            if self.oldest is None:
+                self.oldest = entry.at
+            if self._source.holds(entry, self._asked.streams) and self._asked.wants(entry):
+                self.wanted.append(entry)
 
 
 def tell_timeless(session: Session, sources: list[Source], asked: Asked) -> None:
@@ -126,6 +170,11 @@ def tell_timeless(session: Session, sources: list[Source], asked: Asked) -> None
     )
 
 
+def tell_limit(session: Session, source: Source) -> None:
+    """Say that there may be more than was looked at."""
+    session.output.error(f"{source.name}: only the last {LARGEST_LOOK >> 20} MiB of its {source.stream} are read")
+
+
 class Ends:
     """Reads the ends of the logs of one server."""
 
@@ -135,8 +184,8 @@ class Ends:
         self._streams = True
         """the server's streams begin where they are asked to"""
 
-    def lines(self, source: Source) -> list[Entry] | None:
-        """Return the lines at the end of a log, as many as are needed; None when there is no log to read."""
+    def of(self, source: Source) -> End | None:
+        """Return the end of a log, as much as is needed; None when there is no log to read."""
         size, before = SMALLEST_LOOK, -1
         while True:
             read = self._streamed(source, size) if self._streams else None
@@ -146,20 +195,14 @@ class Ends:
                 return None
             data, whole = read
             whole = whole or len(data) == before
-            pieces = _shortened(self._asked, data if whole else data.partition(b"\n")[2])
-            endless = not pieces and not whole and len(data) > MAX_LINE_BYTES
-            if endless:
-                pieces = data[-LARGEST_PIECE:]
-            cutter = LineCutter()
-            # Where the log goes on before, the first line is a piece of one.
-            entries = entries_of([*cutter.feed(pieces), *cutter.flush()])
-            if whole or enough(self._asked, entries, endless=endless):
-                return entries
+            end, cutter = End(self._asked, source), LineCutter()
+            end.read(data, cutter, whole=whole)
+            end.finish(cutter)
+            if whole or end.enough:
+                return end
             if size >= LARGEST_LOOK:
-                self._session.output.error(
-                    f"{source.name}: only the last {LARGEST_LOOK >> 20} MiB of its {source.stream} are read"
-                )
-                return entries
+                tell_limit(self._session, source)
+                return end
             size, before = min(size * STEP, LARGEST_LOOK), len(data)
 
     def _streamed(self, source: Source, size: int) -> tuple[bytes, bool] | None:

@@ -4,25 +4,26 @@ A stream begins with the end of what is there. One that breaks is opened again, 
 was seen, found by its text. Knows nothing about how lines look.
 """
 
+import math
 import selectors
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tmctl.client import Stream
 from tmctl.connection import Unreachable
 from tmctl.log_ends import (
     LARGEST_LOOK,
-    LARGEST_PIECE,
     SMALLEST_LOOK,
     STEP,
-    enough,
+    End,
+    end_of_line,
     entries_of,
     open_log,
-    pick,
+    tell_limit,
     tell_timeless,
 )
-from tmctl.log_lines import MAX_LINE_BYTES, Entry, LineCutter, Seen, in_order
+from tmctl.log_lines import Entry, LineCutter, Seen, in_order
 from tmctl.log_options import Asked
 from tmctl.log_printing import Printer
 from tmctl.log_sources import Source, chosen, sources_of
@@ -38,6 +39,8 @@ REFRESH_S = 5.0
 """how often the processes are asked for, and logs that were not there are looked for"""
 UNFINISHED_S = 2.0
 """a line without an end is shown after so long without another byte: a prompt waits for somebody"""
+GROWING_S = 10.0
+"""a line that grows for so long without an end is shown as far as it is there: it may never have one"""
 RESUMED_BYTES = 1024 * 1024
 """how far back a stream that is opened again looks for what was seen, at first"""
 
@@ -64,17 +67,31 @@ class _Followed:
         """where in the file its stream begins, if the server tells"""
         self.told_at = 0.0
         """monotonic seconds of its last byte"""
+        self.held_at = 0.0
+        """monotonic seconds of the first byte of the line that has no end yet"""
 
-    def take(self, data: bytes) -> list[Entry]:
+    def take(self, data: bytes) -> Iterator[Entry]:
         """Return the lines that these bytes complete."""
+        ended = [] if self.note(data) else self.cutter.flush()
+        return entries_of([*ended, *self.cutter.feed(data)])
+
+    def note(self, data: bytes) -> bool:
+        """Remember that these bytes came; tell whether they go on with the line that has no end yet."""
         self.told_at = time.monotonic()
+        if b"\n" in data or not self.cutter.holding:
+            self.held_at = self.told_at
         before, truncated, after = data.rpartition(_TRUNCATED)
-        if truncated and (not before or before.endswith(b"\n")):
-            self.seen = Seen(None if self.place is None else 0)
-            self.seen.add(after)
-        else:
+        if not truncated or (before and not before.endswith(b"\n")):
             self.seen.add(data)
-        return entries_of(self.cutter.feed(data))
+            return True
+        self.seen = Seen(None if self.place is None else 0)
+        self.seen.add(after)
+        return bool(before)
+
+    @property
+    def overdue_at(self) -> float:
+        """Monotonic seconds when a line without an end is to be shown."""
+        return min(self.told_at + UNFINISHED_S, self.held_at + GROWING_S)
 
     def drop(self) -> None:
         """Close the stream, if there is one."""
@@ -96,7 +113,7 @@ def follow(session: Session, asked: Asked, sources: list[Source], *, as_json: bo
         while following.logs:
             following.turn()
     except KeyboardInterrupt:
-        following.show_unfinished(0.0)
+        following.show_unfinished(math.inf)
     finally:
         following.close()
 
@@ -124,10 +141,10 @@ class _Following:
         timeless = []
         for number, source in enumerate(sources):
             log = self.logs[source.path] = _Followed(source)
-            entries = self._opening(log)
-            if self._asked.since is not None and not any(entry.at is not None for entry in entries):
+            end = self._opening(log)
+            if self._asked.since is not None and end.oldest is None:
                 timeless.append(source)
-            gathered.append([(number, entry) for entry in pick(self._asked, source, entries)])
+            gathered.append([(number, entry) for entry in end.wanted])
         # A log that is still empty may yet tell times; of one that is not, it is known that it does not.
         tell_timeless(self._session, [one for one in timeless if self.logs[one.path].seen.anything], self._asked)
         for number, entry in in_order(gathered):
@@ -137,16 +154,16 @@ class _Following:
         """Wait for what comes first: bytes, or something to look after."""
         ready = [key.data for key, _ in self._selector.select(self._patience_s())]
         # Before anything is read: to show it may take long, and of what comes meanwhile nobody would know.
-        self.show_unfinished(UNFINISHED_S, ready)
+        self.show_unfinished(time.monotonic(), ready)
         for log in ready:
             self._read(log)
         if time.monotonic() >= self._refresh_at:
             self._look_after()
 
-    def show_unfinished(self, after_s: float, growing: Sequence[_Followed] = ()) -> None:
-        """Show lines that have no end and have not grown for so long."""
+    def show_unfinished(self, now: float, growing: Sequence[_Followed] = ()) -> None:
+        """Show lines that have no end for too long by now (monotonic seconds)."""
         for log in self.logs.values():
-            if log.cutter.holding and log not in growing and time.monotonic() - log.told_at >= after_s:
+            if log.cutter.holding and log not in growing and log.overdue_at <= now:
                 self._show(log, entries_of(log.cutter.flush()))
 
     def close(self) -> None:
@@ -157,7 +174,7 @@ class _Following:
 
     def _patience_s(self) -> float:
         now = time.monotonic()
-        moments = [log.told_at + UNFINISHED_S for log in self.logs.values() if log.cutter.holding]
+        moments = [log.overdue_at for log in self.logs.values() if log.cutter.holding]
         return max(0.0, min([self._refresh_at, *moments]) - now)
 
     def _show(self, log: _Followed, entries: Iterable[Entry]) -> None:
@@ -184,30 +201,29 @@ class _Following:
 
     # Opening.
 
-    def _opening(self, log: _Followed) -> list[Entry]:
-        """Open a log for the first time; return the end of what is there, as many lines as are needed."""
-        if self._asked.lines == 0 and not self._asked.by_time:
-            there = self._open(log, 0) or b""
-            log.seen.move(log.place)
-            log.take(there)
-            return []
-        size = SMALLEST_LOOK
+    def _opening(self, log: _Followed) -> End:
+        """Open a log for the first time; return the end of what is there, as much as is needed."""
+        size = 0 if self._asked.lines == 0 and not self._asked.by_time else SMALLEST_LOOK
         while True:
+            log.cutter, end = LineCutter(), End(self._asked, log.source)
             data = self._open(log, size)
             if data is None:
-                return []
+                return end
+            log.seen = Seen(log.place)
+            log.note(data)
+            if not size:
+                self._show(log, entries_of(log.cutter.feed(data)))  # came while it was opened
+                return end
             # A server that does not tell where it begins has its own idea of how much to begin with.
-            whole = len(data) < (SUPERVISORS_BEGINNING if log.place is None else size)
-            lines = data if whole else data.partition(b"\n")[2]
-            endless = not lines and size > MAX_LINE_BYTES
-            if endless:
-                lines = data[-LARGEST_PIECE:]  # who knows where it began
-            log.seen = Seen(None if log.place is None else log.place + len(data) - len(lines))
-            entries = log.take(lines)
-            if whole or endless or log.place is None or size >= LARGEST_LOOK or enough(self._asked, entries):
-                return entries
+            known = log.place is not None
+            whole = log.place == 0 if known else len(data) < SUPERVISORS_BEGINNING
+            end.read(data, log.cutter, whole=whole, largest=size >= LARGEST_LOOK or not known)
+            if whole or not known or end.enough:
+                return end
+            if size >= LARGEST_LOOK:
+                tell_limit(self._session, log.source)
+                return end
             self._lose(log)
-            log.cutter = LineCutter()
             size = min(size * STEP, LARGEST_LOOK)
 
     def _open(self, log: _Followed, size: int) -> bytes | None:

@@ -160,7 +160,8 @@ class Seen:
             return data
         for size in (REMEMBERED_BYTES, 512, 128):
             end = self._end[-size:]
-            found = data.rfind(end)
+            # Backwards by searching forwards: only that is quick where one byte repeats itself.
+            found = data[::-1].find(end[::-1])
             if found >= 0:
-                return data[found + len(end) :]
+                return data[len(data) - found :]
         return None

@@ -6,7 +6,7 @@ Shows the ends of their logs, in order of time where the logs tell times (`log_f
 import time
 
 from tmctl import exits
-from tmctl.log_ends import Ends, pick, tell_timeless
+from tmctl.log_ends import Ends, tell_timeless
 from tmctl.log_following import follow
 from tmctl.log_lines import Entry, in_order
 from tmctl.log_options import Asked, asked_for
@@ -41,12 +41,12 @@ def _show_ends(session: Session, asked: Asked, sources: list[Source]) -> None:
     timeless = []
     ends = Ends(session, asked)
     for number, source in enumerate(sources):
-        entries = ends.lines(source)
-        if entries is None:
+        end = ends.of(source)
+        if end is None:
             continue
-        if asked.by_time and entries and all(entry.at is None for entry in entries):
+        if asked.by_time and end.anything and end.oldest is None:
             timeless.append(source)
-        gathered.append([(number, entry) for entry in pick(asked, source, entries)])
+        gathered.append([(number, entry) for entry in end.wanted])
     tell_timeless(session, timeless, asked)
     printer = Printer(session.output, asked)
     printer.expect(sources)

@@ -1,4 +1,4 @@
-"""A real Chromium and axe-core, fetched when this machine has none. Knows no page and no test.
+"""A real Chromium, fetched when this machine has none, and axe-core. Knows no page and no test.
 
 The machine's own Chromium is taken when there is one. Otherwise Debian's is unpacked beside the virtual environment
 with all the libraries this machine lacks: nothing is installed and root is not needed.
@@ -6,12 +6,12 @@ with all the libraries this machine lacks: nothing is installed and root is not 
 
 import os
 import shutil
+from importlib import resources
 from pathlib import Path
 
 from tests.fetching import FETCHED, alone, fetched, run
 
 PACKAGES = ("chromium", "fonts-dejavu-core")
-AXE_VERSION = "4.14.1"
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _FONTS = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
@@ -40,12 +40,7 @@ def chromium() -> tuple[str, dict[str, str]]:
 
 def axe() -> str:
     """Return the script of axe-core."""
-    return (fetched(f"axe-core-{AXE_VERSION}", _pack_axe) / "package" / "axe.min.js").read_text(encoding="utf-8")
-
-
-def _pack_axe(place: Path) -> None:
-    run(["npm", "pack", "--silent", f"axe-core@{AXE_VERSION}"], place, "axe-core")
-    run(["tar", "-xzf", f"axe-core-{AXE_VERSION}.tgz"], place, "axe-core")
+    return resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
 
 def _unpack(place: Path) -> None:

@@ -12,6 +12,7 @@ from prometheus_client import parser as plain_parser
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from tests.fetching import debian
+from tests.support import eventually
 from tests.unit.http.fake_daemon import NOW, FakeDaemon, group_of, spec_of
 from tests.unit.http.serving import Serving
 from tmd.core.delivery import PoolView
@@ -256,7 +257,7 @@ def test_a_client_that_leaves_meanwhile_hurts_nobody(serving: Serving) -> None:
     serving.in_loop(lambda: setattr(serving.daemon.gauges, "hold", True))
     with serving.connect() as client:
         client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert serving.get("/ok.html")[0] == 200
+        assert eventually(lambda: serving.daemon.gauges.asked)
     serving.in_loop(lambda: serving.daemon.gauges.asked[0].resolve(None))
     assert serving.get("/ok.html")[0] == 200
     assert serving.daemon.errors == []
