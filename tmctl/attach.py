@@ -14,7 +14,8 @@ from tmctl import exits
 from tmctl.attaching import Wishes
 from tmctl.client import HttpStatus, Refused
 from tmctl.detaching import DetachKeys, spelled
-from tmctl.raw_terminal import RawTerminal, Signalled, raw_terminal
+from tmctl.parting import takes
+from tmctl.raw_terminal import RawTerminal, Signalled, in_raw_terminal
 from tmctl.session import Session
 from tmd.wire.frames import (
     PING_EVERY_S,
@@ -60,8 +61,7 @@ def attach(session: Session, wishes: Wishes) -> None:
     try:
         seat = _Seat(session, wishes, link)
         try:
-            with raw_terminal(0, 1) as raw:
-                end = seat.stay(raw, early)
+            end = in_raw_terminal(0, 1, lambda raw: seat.stay(raw, early))
         except Signalled as by:
             end = _End(f"detached from {wishes.name}; it goes on", 128 + by.signum)
             session.ended = True
@@ -70,7 +70,8 @@ def attach(session: Session, wishes: Wishes) -> None:
     finally:
         link.close()
     session.status = end.status
-    session.say(f"[{end.text}]")
+    if takes(1):
+        session.say(f"[{end.text}]")
 
 
 def _connect(session: Session, wishes: Wishes) -> tuple[socket.socket, bytes] | None:

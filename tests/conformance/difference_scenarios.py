@@ -243,7 +243,13 @@ SCENARIOS = [
     Scenario(
         "differs: the socket of a stopped program",
         fcgi("f", UNIX),
-        [Until("f", "RUNNING"), Rpc("supervisor.stopProcess", ("f",)), UntilLine("Closing socket"), Mode("f.sock")],
+        [
+            Until("f", "RUNNING"),
+            Rpc("supervisor.stopProcess", ("f",)),
+            UntilLine("Closing socket"),
+            Rpc("supervisor.getState"),  # answered when that is done, not only said
+            Mode("f.sock"),
+        ],
         differs=Differs("fcgi-file", "f.sock: 0o", "f.sock: none"),
     ),
     Scenario(

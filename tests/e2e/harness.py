@@ -22,7 +22,7 @@ import pexpect
 
 from tests.e2e import world
 from tests.e2e.wire import proxy
-from tests.support import eventually
+from tests.support import end_terminal, eventually
 
 Subject = Literal["tmd", "supervisord"]
 Client = Literal["tmctl", "supervisorctl"]
@@ -233,15 +233,20 @@ programs:
     def close(self) -> None:
         """End whatever still runs and remove the directory."""
         for terminal in self._terminals:
-            terminal.close(force=True)
+            end_terminal(terminal)
         if self._proxy is not None:
             self._proxy("close")()
-        for pid in self.processes():
-            world.kill(pid)
         if self.daemon is not None:
             self.daemon.kill()
             self.daemon.wait()
-        eventually(lambda: not self.processes(), what="all processes are gone")
+
+        def gone() -> bool:
+            left = self.processes()
+            for pid in left:  # at each look: one that was just being started is none of those found before
+                world.kill(pid)
+            return not left
+
+        eventually(gone, 20.0, what="all processes are gone")
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # Asking.

@@ -92,6 +92,10 @@ class Terminal:
                 self._fit(self._writer.size)
         self._tell_seats()
 
+    def forget(self, done: Callable[[bool], object]) -> None:
+        """Have `done` called no more: who typed has gone."""
+        self._stdin.forget(done)
+
     def writes(self, viewer: Viewer) -> bool:
         """Tell whether somebody has the keyboard."""
         return self._writer is viewer
@@ -105,11 +109,14 @@ class Terminal:
     # --- what they do ---------------------------------------------------------------------------------------------
 
     def type(self, viewer: Viewer, data: bytes, done: Callable[[bool], object]) -> bool:
-        """Pass on what was typed, by who has the keyboard. False: `done` is called once the program has taken it."""
+        """Pass on what was typed, by who has the keyboard. False: `done` is called once the program has taken it.
+
+        It is dropped when too much waits already: one after the other, many could make that any amount.
+        """
         if self._writer is not viewer:
             return True
         try:
-            return self._stdin.deliver(data, done)
+            return self._stdin.deliver(b"" if self._stdin.full else data, done)
         except BrokenPipeError:
             return True  # the program is about to be gone: whoever typed will hear of that
 

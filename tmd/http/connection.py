@@ -8,11 +8,11 @@ one that stops in the middle of a request, or no longer reads, is cut off after 
 import select
 import socket
 from collections import deque
-from typing import Protocol
 
 from tmd.http.exchange import HttpExchange, HttpStream
+from tmd.http.owner import Owner
 from tmd.http.protocol import Head, Malformed, Reader, Request
-from tmd.http.replies import HeadWriter, Reply, error
+from tmd.http.replies import Reply, error
 from tmd.posix.loop import Loop, Timer
 
 HEAD_S = 10.0
@@ -31,27 +31,8 @@ UNSENT_BYTES = 256 * 1024
 """with so much unsent no further request is begun"""
 SEND_AT_ONCE_BYTES = 1024 * 1024
 """sent in one turn of the loop"""
-
-
-class Owner(Protocol):
-    """What a connection needs of the server it belongs to."""
-
-    head_writer: HeadWriter
-
-    def refusal(self, head: Head) -> Reply | None:
-        """Return the reply to a request that is not let in."""
-
-    def answer(self, exchange: HttpExchange) -> None:
-        """Answer a request."""
-
-    def used(self, connection: "Connection") -> None:
-        """A whole request has come."""
-
-    def unsent(self, change: int) -> None:
-        """So many bytes more wait to be sent, or fewer."""
-
-    def closed(self, connection: "Connection") -> None:
-        """The connection is over."""
+PIECE_BYTES = 4096
+"""pieces that wait to be sent are put together up to this size"""
 
 
 class Connection:
@@ -65,11 +46,14 @@ class Connection:
         self._reader = Reader()
         self._unsent: deque[memoryview] = deque()
         self._unsent_bytes = 0
+        self._held_bytes = 0
         self._progress_at = 0.0
         self._exchange: HttpExchange | None = None
         self._stream: HttpStream | None = None
         self._interest = (False, False)
         self._advancing = False
+        self._waits_for_turn = False
+        self._has_turn = False
         self._no_more_input = False
         self._closing = False
         self._lingering = False
@@ -82,8 +66,9 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        """A request is being answered, or its answer is on the way."""
-        return self._exchange is not None or self._stream is not None or bool(self._unsent)
+        """A request is being answered or about to be, or its answer is on the way."""
+        under_way = self._exchange is not None or self._stream is not None
+        return under_way or self._waits_for_turn or bool(self._unsent)
 
     @property
     def halfway(self) -> bool:
@@ -94,6 +79,11 @@ class Connection:
     def unsent_bytes(self) -> int:
         """What was written and has not gone out."""
         return self._unsent_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """What has come of requests that are not answered."""
+        return self._held_bytes
 
     @property
     def stalled_s(self) -> float:
@@ -122,6 +112,7 @@ class Connection:
         self._unsent.clear()
         self._count(-self._unsent_bytes)
         self._exchange = None
+        self._hold(0)
         stream, self._stream = self._stream, None
         self._owner.closed(self)
         if stream is not None:
@@ -168,7 +159,8 @@ class Connection:
 
     def _advance(self) -> None:
         """Take up what has been read, as far as it may be taken up now."""
-        if self._advancing:
+        if self._advancing or self._waits_for_turn:
+            self._watch()
             return
         self._advancing = True
         try:
@@ -178,8 +170,9 @@ class Connection:
             self._advancing = False
         if self._closed:
             return
+        self._recount()
         held_back = self._exchange or self._stream or self._closing or self._unsent_bytes >= UNSENT_BYTES
-        self._set_read_timer("idle" if held_back else self._reader.within)
+        self._set_read_timer("idle" if held_back or self._waits_for_turn else self._reader.within)
         if self._no_more_input and not self.busy and not self._closing:
             self._end()
             return
@@ -188,6 +181,10 @@ class Connection:
     def _take_next(self) -> bool:
         """Take up the next event; False when there is none, or when it has to wait."""
         if self._unsent_bytes >= UNSENT_BYTES:
+            return False
+        if self._reader.within != "idle" and not (self._has_turn or self._owner.turns.free()):
+            self._waits_for_turn = True
+            self._owner.turns.ask(self._on_turn)
             return False
         match self._reader.next_event():
             case None:
@@ -201,6 +198,7 @@ class Connection:
                     self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
             case Request(head=head, body=body):
                 self._set_read_timer("idle")
+                self._has_turn = False
                 self._exchange = exchange = HttpExchange(self, head, body)
                 self._owner.used(self)
                 self._owner.answer(exchange)
@@ -210,6 +208,23 @@ class Connection:
                 self._write_reply(error(status, reason), None, keep=False)
                 self._end()
         return True
+
+    def _on_turn(self) -> None:
+        """Go on with one request, and with more if nobody else waits."""
+        self._waits_for_turn = False
+        if self._closed:
+            return
+        self._has_turn = True
+        self._advance()
+        self._has_turn = False
+
+    def _recount(self) -> None:
+        self._hold(self._reader.waiting + (len(self._exchange.body) if self._exchange is not None else 0))
+
+    def _hold(self, held_bytes: int) -> None:
+        change, self._held_bytes = held_bytes - self._held_bytes, held_bytes
+        if change:
+            self._owner.held(change)
 
     def _set_read_timer(self, reading: str) -> None:
         """Arm the deadline of the part of a request that the client is in; once per part."""
@@ -245,6 +260,7 @@ class Connection:
             self._loop.call_soon(stream.gone)
             return stream
         self._exchange, self._stream = None, stream
+        self._recount()
         if chunked:
             headers = (*headers, ("Transfer-Encoding", "chunked"))
         connection = "" if chunked else "close"
@@ -261,6 +277,7 @@ class Connection:
             self._loop.call_soon(stream.gone)
             return stream
         self._exchange, self._stream = None, stream
+        self._recount()
         upgrade = (("Upgrade", protocol),)
         self._send(self._owner.head_writer.write(101, upgrade, content_type="", length=None, connection="Upgrade"))
         return stream
@@ -283,14 +300,15 @@ class Connection:
 
     def _write_reply(self, reply: Reply, head: Head | None, *, keep: bool) -> None:
         connection = "" if keep and (head is None or head.minor == 1) else "Keep-Alive" if keep else "close"
+        only_head = head is not None and head.method == "HEAD"
         top = self._owner.head_writer.write(
             reply.status,
             reply.headers,
             content_type=reply.content_type,
-            length=len(reply.body),
+            length=None if only_head and not reply.body else len(reply.body),  # what was not made has no length
             connection=connection,
         )
-        if head is not None and head.method == "HEAD":
+        if only_head:
             self._send(top)
         elif len(reply.body) < RECEIVE_BYTES:
             self._send(top + reply.body)
@@ -348,11 +366,17 @@ class Connection:
                 self._break()
                 return
         if sent < len(data):
-            self._unsent.append(memoryview(data)[sent:])
+            self._keep(memoryview(data)[sent:])
             self._count(len(data) - sent)
             self._watch()
             if self._stream is None:
                 self._guard_unread()
+
+    def _keep(self, rest: memoryview) -> None:
+        """Put what did not go out behind the rest; small pieces together, or each would cost more than it counts."""
+        if self._unsent and len(self._unsent[-1]) + len(rest) <= PIECE_BYTES:
+            rest = memoryview(bytes(self._unsent.pop()) + rest)
+        self._unsent.append(rest)
 
     def _count(self, change: int) -> None:
         self._unsent_bytes += change
@@ -413,7 +437,8 @@ class Connection:
         """Tell the loop what is of interest now."""
         if self._closed:
             return
-        full = self._exchange is not None and self._reader.waiting > AHEAD_BYTES
+        held_back = self._exchange is not None or self._waits_for_turn
+        full = held_back and self._reader.waiting > AHEAD_BYTES
         full = full or (self._unsent_bytes >= UNSENT_BYTES if self._stream is None else self._stream.deaf)
         interest = (not self._no_more_input and not full, bool(self._unsent))
         if interest != self._interest:

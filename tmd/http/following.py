@@ -71,6 +71,11 @@ class FollowedFile:
         return max(0, os.fstat(self._fd).st_size - self._position)
 
     @property
+    def inode(self) -> tuple[int, int]:
+        """Which file the present one is: its device and its number there."""
+        return self._inode
+
+    @property
     def place(self) -> tuple[int, int]:
         """The number of the present file (its inode) and the position in it: where `resume` can go on."""
         return self._inode[1], self._position

@@ -19,6 +19,7 @@ from tmd.http.exchange import HttpExchange
 from tmd.http.protocol import Head
 from tmd.http.replies import HeadWriter, Reply
 from tmd.http.site import Services, Site
+from tmd.http.turns import Turns
 from tmd.posix.loop import Loop, Timer
 
 MAX_TCP = 512
@@ -26,6 +27,10 @@ MAX_UNIX = 256
 MAX_UNSENT = 256 * 1024 * 1024
 """bytes that all connections together have not taken yet: some whole logs that are read at once"""
 MAX_UNSENT_SHOWING = 64 * 1024 * 1024
+"""the same where whoever comes may ask"""
+MAX_HELD = 64 * 1024 * 1024
+"""bytes of requests of all connections together that have come and are not answered"""
+MAX_HELD_SHOWING = 16 * 1024 * 1024
 """the same where whoever comes may ask"""
 ACCEPT_AT_ONCE = 256
 """connections taken in one turn of the loop"""
@@ -47,17 +52,19 @@ class HttpServer:
     ) -> None:
         self.spec = spec
         self.head_writer = HeadWriter(written=daemon.counters.traffic.replied)
+        self.turns = Turns(loop)
         self._loop = loop
         self._daemon = daemon
         self._listener = listening_socket
         self._listener.setblocking(False)
         self._fd = listening_socket.fileno()
         self._cap = MAX_UNIX if spec.family == "unix" else MAX_TCP
-        self._site = Site(spec, daemon, socket.gethostname(), services)
+        self._site = Site(spec, daemon, socket.gethostname(), services, self.turns)
         self._most_unsent = MAX_UNSENT_SHOWING if self._site.shows_only else MAX_UNSENT
+        self._most_held = MAX_HELD_SHOWING if self._site.shows_only else MAX_HELD
         # When they were last used, in that order: a dict keeps it, and moving to the end is delete and insert.
         self._connections: dict[Connection, float] = {}
-        self._unsent = 0
+        self._unsent = self._held = 0
         self._relieving = False
         self._reserve = self._open_reserve()
         self._pause: Timer | None = None
@@ -130,7 +137,15 @@ class HttpServer:
     def unsent(self, change: int) -> None:
         """So many bytes more wait to be sent, or fewer; when they are too many, the one furthest behind goes."""
         self._unsent += change
-        if self._unsent > self._most_unsent and not self._relieving:
+        self._relieve_soon()
+
+    def held(self, change: int) -> None:
+        """So many bytes more of requests are held, or fewer; when they are too many, the one with most of them goes."""
+        self._held += change
+        self._relieve_soon()
+
+    def _relieve_soon(self) -> None:
+        if not self._relieving and (self._unsent > self._most_unsent or self._held > self._most_held):
             self._relieving = True
             self._loop.call_soon(self._relieve)  # whoever wrote is in the middle of something
 
@@ -139,6 +154,9 @@ class HttpServer:
         while self._unsent > self._most_unsent:
             self.figures["evicted"] += 1
             max(self._connections, key=lambda connection: connection.unsent_bytes).close()
+        while self._held > self._most_held:
+            self.figures["evicted"] += 1
+            max(self._connections, key=lambda connection: connection.held_bytes).close()
 
     def closed(self, connection: Connection) -> None:
         """A connection is over."""

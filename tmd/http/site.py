@@ -18,6 +18,7 @@ from tmd.http.streams import Followers
 from tmd.http.supervisor_api import supervisor_handlers
 from tmd.http.system_api import system_handlers
 from tmd.http.taskmaster_api import taskmaster_handlers
+from tmd.http.turns import Turns
 
 if TYPE_CHECKING:
     from tmd.http.web import Common, Web
@@ -68,10 +69,13 @@ class Services:
 class Site:
     """Gate and routes of one listener; the methods are the same for all of them."""
 
-    def __init__(self, spec: ServerSpec, daemon: DaemonSurface, hostname: str, services: Services) -> None:
+    def __init__(
+        self, spec: ServerSpec, daemon: DaemonSurface, hostname: str, services: Services, turns: Turns
+    ) -> None:
         self._daemon = daemon
         self._gate = Gate(spec, hostname)
         self._services = services
+        self._turns = turns
         self.shows_only = only_shows(spec, daemon.settings.dialect)
         self._rpc = make_showing(daemon, services.rpc) if self.shows_only else services.rpc
         self._room = Room(daemon, MAX_STREAMS[spec.family])
@@ -116,7 +120,8 @@ class Site:
             from tmd.http.web import Web  # noqa: PLC0415 - most daemons are never looked at with a browser
 
             common = self._services.common()
-            self._web = Web(self._daemon, common, controls=not self.shows_only, room=self._room)
+            controls = not self.shows_only
+            self._web = Web(self._daemon, common, controls=controls, room=self._room, turns=self._turns)
         return self._web
 
     def end(self) -> None:

@@ -127,6 +127,11 @@ class Loop:
             "busy_s": self._busy_s,
         }
 
+    @property
+    def turn(self) -> int:
+        """The number of the present turn."""
+        return self._wakeups
+
     def now(self) -> float:
         """Return the loop's time in monotonic seconds."""
         return self._clock()

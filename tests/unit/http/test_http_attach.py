@@ -6,6 +6,7 @@ import termios
 import time
 import tty
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -127,11 +128,20 @@ class Client:
         self.socket.sendall(frame(kind, payload))
 
 
+@contextmanager
+def benches(serving: Serving) -> Iterator[Bench]:
+    """Give a bench, and clear it away."""
+    bench = Bench(serving)
+    try:
+        yield bench
+    finally:
+        bench.close()
+
+
 @pytest.fixture
 def bench(serve: Callable[..., Serving]) -> Iterator[Bench]:
-    bench = Bench(serve())
-    yield bench
-    bench.close()
+    with benches(serve()) as bench:
+        yield bench
 
 
 def typed(bench: Bench, wanted: bytes) -> None:

@@ -475,6 +475,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_log(self, path: str, last: int) -> None:
         """Answer with the end of a log, as a tmd does, but end there."""
+        self.close_connection = True
         log = self.daemon._find(path.split("/")[2]).log.encode()
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
