@@ -25,11 +25,13 @@ from tmd.wire.frames import (
     Frames,
     Kind,
     Seats,
+    Size,
     TooLong,
     frame,
     packed_size,
     read_seats,
     read_size,
+    sane_size,
 )
 from tmd.wire.visible import visible_line
 
@@ -54,12 +56,13 @@ def attach(session: Session, wishes: Wishes) -> None:
         return
     if not session.server_is_up():
         return
-    connected = _connect(session, wishes)
+    size = os.get_terminal_size(1)
+    connected = _connect(session, wishes, size)
     if connected is None:
         return
     link, early = connected
     try:
-        seat = _Seat(session, wishes, link)
+        seat = _Seat(session, wishes, link, sane_size(size.columns, size.lines))
         try:
             end = in_raw_terminal(0, 1, lambda raw: seat.stay(raw, early))
         except Signalled as by:
@@ -74,9 +77,8 @@ def attach(session: Session, wishes: Wishes) -> None:
         session.say(f"[{end.text}]")
 
 
-def _connect(session: Session, wishes: Wishes) -> tuple[socket.socket, bytes] | None:
+def _connect(session: Session, wishes: Wishes, size: os.terminal_size) -> tuple[socket.socket, bytes] | None:
     """Ask for the terminal; return the connection and what came with the answer, None after saying why not."""
-    size = os.get_terminal_size(1)
     query = f"mode={wishes.mode}&columns={size.columns}&rows={size.lines}&as={quote(_own_name())}"
     answer = session.client.upgrade(f"/attach/{quote(wishes.name, safe=':')}?{query}")
     if not isinstance(answer, Refused):
@@ -122,9 +124,9 @@ class Touch:
 
 
 class _Seat:
-    """One stay at a program's terminal."""
+    """One stay at a program's terminal. `told`: which size of our own window the server knows."""
 
-    def __init__(self, session: Session, wishes: Wishes, link: socket.socket) -> None:
+    def __init__(self, session: Session, wishes: Wishes, link: socket.socket, told: Size | None) -> None:
         self._session, self._wishes = session, wishes
         self._link = link
         self._frames = Frames()
@@ -137,10 +139,12 @@ class _Seat:
         self._passed_at = time.monotonic()
         """when something of what was typed last went out, or nothing waited"""
         self._dropping = False
+        self._told = told
 
     def stay(self, raw: RawTerminal, early: bytes) -> _End:
         """Pass bytes both ways until the end."""
         self._link.setblocking(False)
+        self._resize(raw)  # nobody told us of what happened to the window while we connected
         end = self._hear(raw, early)
         while end is None:
             now = time.monotonic()
@@ -176,6 +180,7 @@ class _Seat:
     def _type(self, raw: RawTerminal, data: bytes, now: float) -> _End | None:
         if not data:
             return self._left()
+        self._resize(raw)  # these keys may have come before the signal was looked at: they belong to the new window
         passed, detached = self._keys.feed(data, now)
         self._typed_on(raw, passed)
         if detached:
@@ -196,7 +201,8 @@ class _Seat:
 
     def _resize(self, raw: RawTerminal) -> None:
         size = raw.size
-        if size is not None:
+        if size is not None and size != self._told:
+            self._told = size
             self._typed += frame(Kind.RESIZE, packed_size(size))
 
     def _send(self, now: float) -> _End | None:

@@ -9,7 +9,7 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -25,6 +25,7 @@ from tmd.daemon.surface import Channel
 from tmd.daemon.terminals import Terminal
 from tmd.posix import children, limits, pty
 from tmd.posix.drain import Drain, Sinks
+from tmd.posix.logfiles import create
 from tmd.posix.loop import ChildEvent, Loop, Timer
 from tmd.posix.pipes import input_pipe, output_pipe
 from tmd.posix.stdin import StdinWriter
@@ -344,6 +345,9 @@ class Lives:
 
     def _sinks(self, spec: ProcessSpec, channel: Channel, pid: int, terminal: Terminal | None) -> Sinks:
         sinks = self._plumbing.sinks(spec, channel, pid)
+        if sinks.target is not None:
+            with suppress(OSError):  # the drain tells, and tries again
+                create(sinks.target)  # now: whoever hears of the start may ask for the log before the drain has begun
         return sinks if terminal is None else dataclasses.replace(sinks, tap=terminal.tape.take)
 
     def _settle(

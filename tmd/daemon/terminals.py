@@ -120,13 +120,23 @@ class Terminal:
         except BrokenPipeError:
             return True  # the program is about to be gone: whoever typed will hear of that
 
-    def resize(self, viewer: Viewer) -> None:
-        """The window of somebody has another size."""
-        if self._writer is viewer:
-            self._fit(viewer.size)
+    def resize(self, viewer: Viewer) -> bool:
+        """The window of somebody has another size: true if the terminal has now, too, and `tell_size` is due."""
+        return self._writer is viewer and self._set_size(viewer.size)
+
+    def tell_size(self) -> None:
+        """Tell everybody the size of the terminal."""
+        for viewer in list(self._viewers):
+            viewer.resized(self.size)
 
     def _fit(self, size: Size | None) -> bool:
-        """Give the terminal a size; tell whether that is another than before."""
+        """Give the terminal a size and tell it; true if that is another than before."""
+        changed = self._set_size(size)
+        if changed:
+            self.tell_size()
+        return changed
+
+    def _set_size(self, size: Size | None) -> bool:
         if size is None or size == self.size or not self.open:
             return False
         try:
@@ -134,8 +144,6 @@ class Terminal:
         except OSError:
             return False
         self.size = size
-        for viewer in list(self._viewers):
-            viewer.resized(size)
         return True
 
     # --- what they see --------------------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ class _Attachment:
         self._call_later = call_later
         self._cancel_deaf_look: Callable[[], None] | None = None
         self._frames = Frames()
-        self._window_changed = False
+        self._window_changed = self._size_to_tell = False
         self._position = 0
         self._untold: dict[Kind, bytes] = {}
         """the latest seats and size, until there is room for them"""
@@ -242,15 +242,22 @@ class _Attachment:
         try:
             for one in self._frames.feed(data):
                 self._obey(one)
-            if self._window_changed:  # once, however often it was said: all the others hear of it
-                self._window_changed = False
-                self._terminal.resize(self)
+            self._fit_window()
         except TooLong as why:
             self.refuse(f"cannot go on: {why} (is this tmctl?)")
+        if self._size_to_tell:  # once, however often it was said: all the others hear of it
+            self._size_to_tell = False
+            self._terminal.tell_size()
+
+    def _fit_window(self) -> None:
+        if self._window_changed:
+            self._window_changed = False
+            self._size_to_tell = self._terminal.resize(self) or self._size_to_tell
 
     def _obey(self, one: Frame) -> None:
         match one.kind:
             case Kind.DATA:
+                self._fit_window()  # what was typed into the new window is read in it
                 if not self._terminal.type(self, one.payload, self._took):
                     self._go_deaf()
             case Kind.RESIZE:

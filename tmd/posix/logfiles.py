@@ -305,6 +305,13 @@ def open_file(path: str, flags: int, mode: int = 0o644) -> int:
     return open_real(real_path(path), flags, mode)
 
 
+def create(target: LogTarget) -> None:
+    """Create the file of a target that is not there yet, with the same care as to write to it; OSError."""
+    path = target.path
+    if not is_device_path(path) and not os.path.lexists(path):
+        os.close(open_real(real_path(path), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY, target.mode))
+
+
 def is_device_path(path: str) -> bool:
     """Tell whether a path is the system's own: written to as it is, never created, renamed or emptied."""
     return path.startswith(("/dev/", "/proc/")) and not path.startswith("/dev/shm/")

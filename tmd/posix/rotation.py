@@ -36,6 +36,11 @@ def fitting(data: bytes | memoryview, room: int) -> int:
     return start or end
 
 
+def next_path(path: str) -> str:
+    """Return where the file is made that comes next at a path; whenever nothing is at the path, it is there."""
+    return f"{path}.rotating"
+
+
 def rotate(fd: int, path: str, backups: int, cut: int, mode: int, *, spare: bool = False) -> int:
     """Begin a new file at `path` with what `fd`, the file there now, has after `cut`; return what to write to now.
 
@@ -50,7 +55,7 @@ def rotate(fd: int, path: str, backups: int, cut: int, mode: int, *, spare: bool
         _write_all(fd, tail, 0)
         os.ftruncate(fd, len(tail))
         return fd
-    new_path = f"{path}.rotating"
+    new_path = next_path(path)
     new_fd = _create(new_path, mode, before)
     try:
         try:

@@ -22,7 +22,7 @@ from tmctl.attaching import Wishes
 from tmctl.raw_terminal import ENDING, RawTerminal, Signalled, in_raw_terminal
 from tmctl.session import Session
 from tmctl.top_terminal import Ended, Terminal
-from tmd.wire.frames import Frames, Kind
+from tmd.wire.frames import Frame, Frames, Kind, Size, packed_size
 
 DETACH = b"\x10\x11"
 PATIENCE_S = 20.0
@@ -39,7 +39,7 @@ class Stay:
         self._link = link
         self.ended = ""
         self._typing: list[threading.Thread] = []
-        seat = _Seat(Session.__new__(Session), Wishes("repl", "write", DETACH), link)
+        seat = _Seat(Session.__new__(Session), Wishes("repl", "write", DETACH), link, None)
         raw = RawTerminal(self._keys, self._shown, self._wake)
 
         def stay() -> None:
@@ -99,6 +99,25 @@ def test_a_paste_larger_than_what_waits_comes_whole_to_who_reads() -> None:
         while len(came) < len(paste):
             came += b"".join(one.payload for one in frames.feed(stay.daemon.recv(65536)) if one.kind == Kind.DATA)
         assert came == paste
+        stay.type(DETACH)
+        assert stay.leave() == "detached from repl; it goes on"
+
+
+def test_a_window_that_changed_is_told_before_what_is_typed_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [Size(80, 24)]
+    monkeypatch.setattr(RawTerminal, "size", property(lambda _: sizes[-1]))
+    with staying() as stay:
+        frames = Frames()
+
+        def told() -> Frame:
+            while True:
+                for one in frames.feed(stay.daemon.recv(65536)):
+                    return one
+
+        assert told() == Frame(Kind.RESIZE, packed_size(Size(80, 24)))
+        sizes.append(Size(101, 37))  # and its signal has not come yet
+        stay.type(b"x")
+        assert told() == Frame(Kind.RESIZE, packed_size(Size(101, 37)))
         stay.type(DETACH)
         assert stay.leave() == "detached from repl; it goes on"
 
