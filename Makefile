@@ -4,7 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # Tests wait more than they compute: more workers than cores keep the cores busy.
-WORKERS ?= 4
+WORKERS ?= 6
+# Or each worker compiles all tests anew, at every run.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test test-clients check soak bench clean
 .DEFAULT_GOAL := help
@@ -24,7 +26,7 @@ demo: $(STAMP) ## a scripted tour on real programs, under 20 seconds
 	@$(BIN)/python docs/demo.py
 
 test: check ## lint, types and the whole suite
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not soak and not clients and not alone'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not soak and not clients and not alone'
 	$(BIN)/python -m pytest -m 'alone and not soak and not clients'
 
 test-clients: $(STAMP) ## other people's clients against tmd; fetches them (docs/clients.md)

@@ -28,7 +28,7 @@ SIGNALS = (
         "A configuration with mistakes is refused, and everything goes on as before.",
     ),
     ("USR2", "Open all log files anew, after an external rotation."),
-    ("USR1", "Nothing; it is noted in the log."),
+    ("USR1", "Upgrade: go on as the code and the configuration that are there now, in the same process."),
 )
 DAEMON_EXITS = (
     ("0", "a normal end; in the background: the daemon is up and answers"),

@@ -1,4 +1,4 @@
-"""For all tests: signals as in a terminal.
+"""For all tests: signals as in a terminal, and no property whose examples must be quick.
 
 A shell without job control starts what runs in the background with SIGINT and SIGQUIT ignored, `nohup` with SIGHUP, and
 that is inherited: no Ctrl-C or hang-up of a test would reach the program under test.
@@ -6,6 +6,8 @@ that is inherited: no Ctrl-C or hang-up of a test would reach the program under 
 
 import signal
 from typing import Any
+
+from hypothesis import settings
 
 USUAL: dict[signal.Signals, Any] = {
     signal.SIGINT: signal.default_int_handler,
@@ -16,3 +18,7 @@ USUAL: dict[signal.Signals, Any] = {
 for signum, handler in USUAL.items():
     if signal.getsignal(signum) is signal.SIG_IGN:
         signal.signal(signum, handler)
+
+# How long an example takes says more about the machine and its other workers than about us.
+settings.register_profile("tests", deadline=None)
+settings.load_profile("tests")

@@ -14,9 +14,11 @@ from tmctl import exits
 from tmctl.attaching import Wishes
 from tmctl.client import HttpStatus, Refused
 from tmctl.detaching import DetachKeys, spelled
-from tmctl.raw_terminal import RawTerminal, Signalled, raw_terminal
+from tmctl.parting import takes
+from tmctl.raw_terminal import RawTerminal, Signalled, in_raw_terminal
 from tmctl.session import Session
 from tmd.wire.frames import (
+    MAKING_WAY,
     PING_EVERY_S,
     SILENCE_S,
     USUAL_SIZE,
@@ -24,11 +26,13 @@ from tmd.wire.frames import (
     Frames,
     Kind,
     Seats,
+    Size,
     TooLong,
     frame,
     packed_size,
     read_seats,
     read_size,
+    sane_size,
 )
 from tmd.wire.visible import visible_line
 
@@ -44,6 +48,8 @@ class _End(NamedTuple):
 
     text: str
     status: int = exits.OK
+    again: bool = False
+    """the daemon was replaced: the new one has the program still"""
 
 
 def attach(session: Session, wishes: Wishes) -> None:
@@ -53,29 +59,31 @@ def attach(session: Session, wishes: Wishes) -> None:
         return
     if not session.server_is_up():
         return
-    connected = _connect(session, wishes)
-    if connected is None:
-        return
-    link, early = connected
+    while (connected := _connect(session, wishes, size := os.get_terminal_size(1))) is not None:
+        end = _stay(session, wishes, size, *connected)
+        if not end.again:
+            session.status = end.status
+            if takes(1):
+                session.say(f"[{end.text}]")
+            return
+
+
+def _stay(session: Session, wishes: Wishes, size: os.terminal_size, link: socket.socket, early: bytes) -> _End:
     try:
-        seat = _Seat(session, wishes, link)
+        seat = _Seat(session, wishes, link, sane_size(size.columns, size.lines))
         try:
-            with raw_terminal(0, 1) as raw:
-                end = seat.stay(raw, early)
+            return in_raw_terminal(0, 1, lambda raw: seat.stay(raw, early))
         except Signalled as by:
-            end = _End(f"detached from {wishes.name}; it goes on", 128 + by.signum)
             session.ended = True
+            return _End(f"detached from {wishes.name}; it goes on", 128 + by.signum)
         except OSError as why:
-            end = _End(f"the terminal is gone ({(why.strerror or str(why)).lower()})", exits.GENERIC)
+            return _End(f"the terminal is gone ({(why.strerror or str(why)).lower()})", exits.GENERIC)
     finally:
         link.close()
-    session.status = end.status
-    session.say(f"[{end.text}]")
 
 
-def _connect(session: Session, wishes: Wishes) -> tuple[socket.socket, bytes] | None:
+def _connect(session: Session, wishes: Wishes, size: os.terminal_size) -> tuple[socket.socket, bytes] | None:
     """Ask for the terminal; return the connection and what came with the answer, None after saying why not."""
-    size = os.get_terminal_size(1)
     query = f"mode={wishes.mode}&columns={size.columns}&rows={size.lines}&as={quote(_own_name())}"
     answer = session.client.upgrade(f"/attach/{quote(wishes.name, safe=':')}?{query}")
     if not isinstance(answer, Refused):
@@ -121,9 +129,9 @@ class Touch:
 
 
 class _Seat:
-    """One stay at a program's terminal."""
+    """One stay at a program's terminal. `told`: which size of our own window the server knows."""
 
-    def __init__(self, session: Session, wishes: Wishes, link: socket.socket) -> None:
+    def __init__(self, session: Session, wishes: Wishes, link: socket.socket, told: Size | None) -> None:
         self._session, self._wishes = session, wishes
         self._link = link
         self._frames = Frames()
@@ -136,10 +144,12 @@ class _Seat:
         self._passed_at = time.monotonic()
         """when something of what was typed last went out, or nothing waited"""
         self._dropping = False
+        self._told = told
 
     def stay(self, raw: RawTerminal, early: bytes) -> _End:
         """Pass bytes both ways until the end."""
         self._link.setblocking(False)
+        self._resize(raw)  # nobody told us of what happened to the window while we connected
         end = self._hear(raw, early)
         while end is None:
             now = time.monotonic()
@@ -175,6 +185,7 @@ class _Seat:
     def _type(self, raw: RawTerminal, data: bytes, now: float) -> _End | None:
         if not data:
             return self._left()
+        self._resize(raw)  # these keys may have come before the signal was looked at: they belong to the new window
         passed, detached = self._keys.feed(data, now)
         self._typed_on(raw, passed)
         if detached:
@@ -195,7 +206,8 @@ class _Seat:
 
     def _resize(self, raw: RawTerminal) -> None:
         size = raw.size
-        if size is not None:
+        if size is not None and size != self._told:
+            self._told = size
             self._typed += frame(Kind.RESIZE, packed_size(size))
 
     def _send(self, now: float) -> _End | None:
@@ -258,7 +270,7 @@ class _Seat:
                 return _End(f"{name} has ended: {visible_line(one.payload.decode(errors='replace'))}")
             case Kind.REFUSED:
                 reason = visible_line(one.payload.decode(errors="replace"))
-                return _End(f"detached from {name}: {reason}", exits.GENERIC)
+                return _End(f"detached from {name}: {reason}", exits.GENERIC, again=reason == MAKING_WAY)
         return None
 
     def _show(self, raw: RawTerminal, payload: bytes) -> None:

@@ -7,11 +7,15 @@ Knows nothing about commands.
 
 import binascii
 import socket
+import time
 from typing import Any, NamedTuple
 
 from tmctl.connection import Address, Body, Connection
 from tmctl.marshal import Argument, BadReply, decode_reply, encode_call
 
+ASK_AGAIN = 5
+"""so often a server is asked again that wants to be"""
+LONGEST_PAUSE_S = 5.0
 ANSWER_S = 60.0
 """How long a call that waits for nothing may take."""
 
@@ -24,6 +28,14 @@ class HttpStatus(Exception):
         self.status = status
         self.reason = reason
         super().__init__(f"{url}: {status} {reason}")
+
+
+class _AskAgain(HttpStatus):
+    """It asked to be asked again, after so long."""
+
+    def __init__(self, url: str, status: int, reason: str, after_s: float) -> None:
+        super().__init__(url, status, reason)
+        self.after_s = after_s
 
 
 class Refused(NamedTuple):
@@ -87,7 +99,18 @@ class Client:
         return decode_reply(self.post(encode_call(method, params), read_s))
 
     def post(self, body: bytes, read_s: float | None) -> bytes:
-        """Send an XML-RPC call and return the reply, both as they are on the wire; `read_s` bounds each wait."""
+        """Send an XML-RPC call and return the reply, both as they are on the wire; `read_s` bounds each wait.
+
+        A server that is just being replaced asks to be asked again; it is, some times.
+        """
+        for _ in range(ASK_AGAIN):
+            try:
+                return self._post(body, read_s)
+            except _AskAgain as later:
+                time.sleep(later.after_s)
+        return self._post(body, read_s)
+
+    def _post(self, body: bytes, read_s: float | None) -> bytes:
         headers = {
             "User-Agent": "tmctl",
             "Content-Type": "text/xml",
@@ -100,6 +123,9 @@ class Client:
             self._connection.send("POST", "/RPC2", headers, body, read_s)
             head = self._connection.head()
             if head.status != 200:
+                after = head.headers.get("retry-after", "")
+                if head.status == 503 and after.isdigit():
+                    raise _AskAgain(self.address.url, head.status, head.reason, min(float(after), LONGEST_PAUSE_S))
                 raise HttpStatus(self.address.url, head.status, head.reason)
             reply = self._connection.body(head)
             finished = True

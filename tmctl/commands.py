@@ -6,7 +6,7 @@ Dispatch, `help`, completion and the reference page are derived from it; there i
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-from tmctl import acting, alerts, attaching, configuring, exits, following, pools, showing, watching, why
+from tmctl import acting, alerts, attaching, configuring, exits, following, pools, showing, upgrade, watching, why
 from tmctl.session import Request, Session
 
 Completes = Literal["nothing", "commands", "groups", "processes", "signal then processes", "sinks"]
@@ -340,6 +340,13 @@ COMMANDS: tuple[Command, ...] = (
         ),
         "groups",
         ("--json", "--verbose"),
+    ),
+    Command(
+        "upgrade",
+        upgrade.upgrade,
+        (("upgrade", "replace the daemon by what is installed now; programs, logs and connections go on"),),
+        flags=_J,
+        own=True,
     ),
     Command(
         "version", showing.version, (("version", "show which version of Supervisor the server stands for"),), flags=_J

@@ -8,7 +8,14 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from tmd.wire.places import Places, config_candidates, default_places, passed_over_here
+from tmd.wire.places import (
+    Places,
+    config_candidates,
+    default_places,
+    home_for_files,
+    homeless,
+    passed_over_here,
+)
 
 if TYPE_CHECKING:
     from tmctl.sections import Sections
@@ -76,7 +83,8 @@ class Surroundings(NamedTuple):
     @property
     def places(self) -> Places:
         """The default directories."""
-        return default_places(self.environ, self.uid, self.home)
+        home = home_for_files(self.home, lambda path: os.access(path, os.W_OK))
+        return default_places(self.environ, self.uid, home)
 
     def candidates(self) -> Iterator[str]:
         """The configuration files that exist, in the order of search."""
@@ -112,6 +120,7 @@ def find_target(wishes: Wishes, surroundings: Surroundings) -> Target:
             # Somebody else's address: the file says nothing of the daemon there.
             target = target._replace(pidfile=None, serving=None)
         target = target._replace(url=url, source="-s" if wishes.serverurl else "TMCTL_SERVERURL")
+    _check_owner(target.url, surroundings.uid)
     return target._replace(
         username=_first(wishes.username, environ.get("TMCTL_USERNAME"), target.username),
         password=_first(wishes.password, environ.get("TMCTL_PASSWORD"), target.password),
@@ -121,6 +130,13 @@ def find_target(wishes: Wishes, surroundings: Surroundings) -> Target:
 
 def _place(url: str) -> str:
     return os.path.realpath(url.removeprefix("unix://")) if url.startswith("unix://") else url
+
+
+def _check_owner(url: str, uid: int) -> None:
+    """Raise BadConfig when a socket is where anybody could have put it first, and somebody else did."""
+    directory = homeless(uid)
+    if url.startswith(f"unix://{directory}/") and os.path.lexists(directory) and os.lstat(directory).st_uid != uid:
+        raise BadConfig(f"cannot use '{url}': '{directory}' belongs to somebody else")
 
 
 def serves(config: str, socket: str, surroundings: Surroundings) -> bool:

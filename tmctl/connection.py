@@ -7,10 +7,13 @@ Knows nothing about XML-RPC or commands.
 import errno
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
 
 CONNECT_S = 5.0
+SUSPECT_S = 2.0
+"""after so long without an answer it is looked whether there is anybody to give one"""
 _CHUNK = 1 << 16
 _HEAD_MAX_BYTES = 1 << 16
 
@@ -41,12 +44,16 @@ class Address(NamedTuple):
 
 
 class Unreachable(Exception):
-    """The server cannot be talked to. `number` is the errno (0 if none), `reason` lower-case words."""
+    """The server cannot be talked to. `number` is the errno (0 if none), `reason` lower-case words.
 
-    def __init__(self, url: str, number: int, reason: str) -> None:
+    `suspended`: the pid of a server that is there, but held by a signal; 0 if it is not that.
+    """
+
+    def __init__(self, url: str, number: int, reason: str, suspended: int = 0) -> None:
         self.url = url
         self.number = number
         self.reason = reason
+        self.suspended = suspended
         super().__init__(f"{url}: {reason}")
 
 
@@ -131,6 +138,7 @@ class Connection:
 
     def head(self) -> Head:
         """Return the head of the answer."""
+        self._await_answer()
         while b"\r\n\r\n" not in self._buffer:
             if len(self._buffer) > _HEAD_MAX_BYTES:
                 self.close()
@@ -149,6 +157,26 @@ class Connection:
             raise Unreachable(self.address.url, 0, f"the answer is not HTTP: {lines[0][:80]!r}")
         pairs = (line.partition(":") for line in lines[1:])
         return Head(int(code), reason, {name.strip().lower(): value.strip() for name, _, value in pairs})
+
+    def _await_answer(self) -> None:
+        """Wait for a while; should nothing come, see whether the server lives, who may as well be suspended."""
+        waiting = self._socket
+        if waiting is None or self._buffer or not self.address.is_unix:
+            return
+        read_s = waiting.gettimeout()
+        if read_s is not None and read_s <= SUSPECT_S:
+            return
+        waiting.settimeout(SUSPECT_S)
+        try:
+            waiting.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            pid = peer(waiting)
+            if is_suspended(pid):
+                self.close()
+                raise Unreachable(self.address.url, errno.ETIMEDOUT, "it is suspended", pid) from None
+        except OSError:
+            pass  # as the next attempt will find out
+        waiting.settimeout(read_s)
 
     def body(self, head: Head) -> bytes:
         """Return the whole body of the answer."""
@@ -241,6 +269,24 @@ class Connection:
             raise Unreachable(self.address.url, 0, f"unknown host {self.address.host!r}") from error
         reason = (error.strerror or str(error)).lower()
         raise Unreachable(self.address.url, error.errno or 0, reason) from error
+
+
+def peer(connected: socket.socket) -> int:
+    """Return the pid of who listens at the other end of a unix socket, 0 when it cannot be told."""
+    try:
+        credentials = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)  # pid, uid and gid
+    except (OSError, AttributeError):
+        return 0
+    return int.from_bytes(credentials[:4], sys.byteorder)
+
+
+def is_suspended(pid: int) -> bool:
+    """Tell whether a process is held by a signal."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] == b"T"
+    except (OSError, IndexError):
+        return False
 
 
 class Body:

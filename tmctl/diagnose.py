@@ -1,8 +1,8 @@
 """Why the server cannot be reached: the one cause that is seen, and its remedy, in one line.
 
-Five causes look alike from a client: nothing runs; it runs but its socket was removed; the socket is there but not for
-us; the socket is a leftover; something runs, but elsewhere. They are told apart by the pid file, the socket file and
-the usual places. Only looks; changes nothing.
+Some causes look alike from a client: nothing runs; it runs but its socket was removed; the socket is there but not for
+us; the socket is a leftover; something runs, but elsewhere; it runs, but was suspended. They are told apart by the pid
+file, the socket file, the usual places and /proc. Only looks; changes nothing.
 """
 
 import errno
@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable
 
 from tmctl.config import Surroundings, Target, serves
-from tmctl.connection import Address, Unreachable
+from tmctl.connection import Address, Unreachable, is_suspended
 
 USUAL_SOCKETS = ("/run/supervisor.sock", "/run/supervisor/supervisor.sock", "/tmp/supervisor.sock")
 """where distributions and samples put Supervisor's"""
@@ -22,6 +22,9 @@ _TRY_S = 0.2
 def explain(error: Unreachable, address: Address, target: Target, surroundings: Surroundings) -> str:
     """Return the line."""
     pid = living_pid(target.pidfile)
+    suspended = error.suspended or (pid if is_suspended(pid) and _belongs(target, address, surroundings) else 0)
+    if suspended:
+        return f"the daemon (pid {suspended}) is suspended, and answers nobody (let it go on: kill -CONT {suspended})"
     elsewhere = _listening_elsewhere(address, surroundings)
     if error.number in (errno.EACCES, errno.EPERM):
         return _denied(address)

@@ -61,8 +61,8 @@ class _Followed:
         self.stream: Stream | None = None
         self.cutter = LineCutter()
         self.seen = Seen()
-        self.begun = False
-        """it was there once"""
+        self.looked_for = False
+        """it was opened once, or not there yet: what is in it then is either seen or new"""
         self.place: int | None = None
         """where in the file its stream begins, if the server tells"""
         self.told_at = 0.0
@@ -211,11 +211,12 @@ class _Following:
                 return end
             log.seen = Seen(log.place)
             log.note(data)
-            if not size:
-                self._show(log, entries_of(log.cutter.feed(data)))  # came while it was opened
-                return end
             # A server that does not tell where it begins has its own idea of how much to begin with.
             known = log.place is not None
+            if not size:
+                came = log.cutter.feed(data)
+                self._show(log, entries_of(came if known else []))
+                return end
             whole = log.place == 0 if known else len(data) < SUPERVISORS_BEGINNING
             end.read(data, log.cutter, whole=whole, largest=size >= LARGEST_LOOK or not known)
             if whole or not known or end.enough:
@@ -229,33 +230,41 @@ class _Following:
     def _open(self, log: _Followed, size: int) -> bytes | None:
         """Open a stream; return what was there already, at most `size` bytes. None: there is no log (yet)."""
         opened = open_log(self._session, log.source, size)
+        log.looked_for = True
         if opened is None:
             return None
-        log.stream, log.place, log.begun = opened.stream, opened.place, True
+        log.stream, log.place = opened.stream, opened.place
         self._selector.register(opened.stream, selectors.EVENT_READ, log)
         return opened.data
 
     def _open_again(self, log: _Followed) -> None:
-        """Go on with a log that was lost, or that was not there."""
-        known_before = log.begun
+        """Go on with a log that was lost, that was not there, or whose program was added."""
+        added = not log.looked_for
         data = self._open(log, RESUMED_BYTES)
         if data is None:
             return
-        new = log.seen.new_part(data, log.place) if known_before else data
-        if new is None and len(data) >= RESUMED_BYTES:
+        new = None if added else log.seen.new_part(data, log.place)
+        if new is None and not added and len(data) >= RESUMED_BYTES:
             self._lose(log)
-            data = self._open(log, LARGEST_LOOK) or b""
+            data = self._open(log, LARGEST_LOOK)
+            if data is None:
+                return
             new = log.seen.new_part(data, log.place)
-        end = None if log.place is None else log.place + len(data)
-        if new is None:
-            # Rotated or emptied meanwhile: all of it is new, unless there is more than was looked at.
-            if len(data) >= (SUPERVISORS_BEGINNING if log.place is None else LARGEST_LOOK):
+        if new is not None:
+            log.seen.move(None if log.place is None else log.place + len(data) - len(new))
+            self._show(log, log.take(new))
+            return
+        # Rotated or emptied meanwhile: all of it is new, unless there is more than was looked at.
+        self._show(log, entries_of(log.cutter.flush()))
+        log.seen = Seen(log.place)
+        log.note(data)
+        if log.place or (log.place is None and len(data) >= SUPERVISORS_BEGINNING):
+            if not added:
                 self._tell(f"{log.source.name}: more came than could be caught up with: something is missing here")
-                data = data.partition(b"\n")[2]
-            self._show(log, entries_of(log.cutter.flush()))
-            new = data
-        log.seen.move(None if end is None else end - len(new))
-        self._show(log, log.take(new))
+            lines = data.partition(b"\n")[2]
+            self._show(log, [] if lines else [end_of_line(data)])
+            data = lines
+        self._show(log, entries_of(log.cutter.feed(data)))
 
     # Looking after the server.
 

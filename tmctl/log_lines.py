@@ -157,7 +157,7 @@ class Seen:
             if 0 <= known <= len(data) and data[:known].endswith(self._end[max(0, len(self._end) - known) :]):
                 return data[known:]
         if not self._end:
-            return data
+            return None if place else data
         for size in (REMEMBERED_BYTES, 512, 128):
             end = self._end[-size:]
             # Backwards by searching forwards: only that is quick where one byte repeats itself.

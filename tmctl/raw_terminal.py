@@ -4,17 +4,17 @@ Promises that it is given back however the process comes to its end, SIGKILL exc
 connection; and that what was typed into it meanwhile reaches nobody else: the rest of a paste is no command.
 """
 
-import fcntl
 import os
 import select
 import signal
 import termios
 import time
 import tty
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
+from typing import TypeVar
 
+from tmctl.parting import part
 from tmd.wire.frames import Size, sane_size
 from tmd.wire.modes import Modes
 
@@ -29,6 +29,9 @@ _AS_EVER = b"\x1b[0m\x1b[4l\x1b[?1l\x1b>\x1b[?7h\x1b[?25h\x1b(B\x0f\x1b[0 q\x1b[
 apart: what programs leave behind"""
 _QUIET = b"\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1006l\x1b[?2004l"
 """no reports of mouse and focus, no marks around what is pasted"""
+
+
+End = TypeVar("End")
 
 
 class Signalled(BaseException):
@@ -61,7 +64,10 @@ class RawTerminal:
         """Send bytes to the terminal, all of them. OSError when it is gone."""
         view = memoryview(data)
         while view:
-            view = view[os.write(self.screen, view) :]
+            try:
+                view = view[os.write(self.screen, view) :]
+            except BlockingIOError:  # who had it before made it so
+                select.select([], [self.screen], [])
 
     def clear_wake(self) -> None:
         """Take note that the window has another size."""
@@ -76,12 +82,21 @@ class RawTerminal:
         self.write(f"\x1b7\x1b[{size.rows};1H\x1b[0;7m{text[: size.columns]}\x1b[0m\x1b8".encode(errors="replace"))
 
 
-@contextmanager
-def raw_terminal(keys: int, screen: int) -> Iterator[RawTerminal]:
-    """Put a terminal in raw mode for the time of the block; raises `Signalled` in it. termios.error if it is none."""
+def in_raw_terminal(keys: int, screen: int, stay: Callable[[RawTerminal], End]) -> End:
+    """Put a terminal in raw mode while `stay` runs; raises `Signalled` in there, once. termios.error if it is none.
+
+    One frame from taking to giving back: signals that end us come one after the other, and at any step.
+    """
     before = termios.tcgetattr(keys)
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     raw = RawTerminal(keys, screen, reading)
+    ending = False
+
+    def end(signum: int, _frame: FrameType | None) -> None:
+        nonlocal ending
+        if not ending:
+            ending = True
+            raise Signalled(signum)
 
     def wake(_signum: int, _frame: FrameType | None) -> None:
         try:
@@ -91,24 +106,21 @@ def raw_terminal(keys: int, screen: int) -> Iterator[RawTerminal]:
 
     handlers = {signum: signal.getsignal(signum) for signum in (*ENDING, signal.SIGWINCH, signal.SIGTSTP)}
     try:
-        signal.signal(signal.SIGWINCH, wake)
-        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # stopped like this, it would leave a terminal nobody can use
-        for signum in ENDING:
-            signal.signal(signum, _raise)
-        tty.setraw(keys, termios.TCSADRAIN)
-        yield raw
+        try:
+            signal.signal(signal.SIGWINCH, wake)
+            signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # stopped like this, it would leave a terminal nobody can use
+            for signum in ENDING:
+                signal.signal(signum, end)
+            tty.setraw(keys, termios.TCSADRAIN)
+            return stay(raw)
+        finally:
+            ending = True  # a signal that comes before this is done has the other finally to go through
     finally:
-        for signum in ENDING:  # none shall interrupt this
-            signal.signal(signum, signal.SIG_IGN)
         _give_back(raw, before)
         for signum, handler in handlers.items():
             signal.signal(signum, signal.SIG_DFL if handler is None else handler)
         os.close(reading)
         os.close(writing)
-
-
-def _raise(signum: int, _frame: FrameType | None) -> None:
-    raise Signalled(signum)
 
 
 def _drop_keys(keys: int) -> None:
@@ -125,19 +137,12 @@ def _drop_keys(keys: int) -> None:
 def _give_back(raw: RawTerminal, before: "list[int | list[bytes | int]]") -> None:
     """Undo what the program did to the terminal, and raw mode; a terminal that is gone needs nothing."""
     bottom = b"" if raw.modes.alternate else b"\x1b[9999;1H"
-    words = _AS_EVER + _QUIET + b"\x1b7\x1b[r\x1b8" + raw.modes.undo() + bottom + b"\r\n"
-    flags = fcntl.fcntl(raw.screen, fcntl.F_GETFL)
-    try:
-        # A terminal that takes nothing (nobody reads it any more) must not keep us from the rest.
-        fcntl.fcntl(raw.screen, fcntl.F_SETFL, flags | os.O_NONBLOCK)
-        os.write(raw.screen, words)
-    except OSError:
-        words = b""
-    finally:
-        fcntl.fcntl(raw.screen, fcntl.F_SETFL, flags)
-    if words:
+    taken = part(raw.screen, _AS_EVER + _QUIET + b"\x1b7\x1b[r\x1b8" + raw.modes.undo() + bottom + b"\r\n")
+    if taken:
         _drop_keys(raw.keys)
     try:
-        termios.tcsetattr(raw.keys, termios.TCSAFLUSH if words else termios.TCSANOW, before)
+        termios.tcsetattr(raw.keys, termios.TCSANOW, before)  # not when all is out: that may be never
+        if taken:
+            termios.tcflush(raw.keys, termios.TCIFLUSH)
     except termios.error:
         return

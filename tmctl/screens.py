@@ -2,10 +2,11 @@
 
 The output is played to an emulator (pyte) rather than to the terminal: the terminal would answer the questions in it,
 and show a minute of history as a flicker. Promises that whatever is in that output, the worst that comes of it is an
-empty screen.
+empty screen, and soon: what takes too long to play is not played to its end.
 """
 
 import re
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -14,6 +15,13 @@ from tmd.wire.modes import Modes
 
 if TYPE_CHECKING:
     import pyte
+
+PATIENCE_S = 1.0
+"""of processor time is spent on one drawing: a machine that is busy still shows what another shows"""
+MAX_CELLS = 512 * 1024
+"""of a screen that is played to: a larger one is none that anybody looks at, and each cell may cost 150 bytes"""
+STRIDE_BYTES = 256
+"""between two looks at the clock at most: a character may cost a millisecond"""
 
 CLEAR = b"\x1b[0m\x1b[r\x1b[H\x1b[2J"
 _SWITCH = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
@@ -34,44 +42,69 @@ class Drawing(NamedTuple):
     modes: Modes
 
 
+class _TooLong(Exception):
+    """It takes longer to draw than anybody would wait."""
+
+
+class _Clock:
+    """The time that is left for a drawing."""
+
+    def __init__(self) -> None:
+        self._until = time.thread_time() + PATIENCE_S
+
+    def look(self) -> None:
+        """Raise `_TooLong` when none is left."""
+        if time.thread_time() > self._until:
+            raise _TooLong
+
+
 def draw(output: bytes, theirs: Size, ours: Size) -> Drawing:
     """Draw the screen that output makes on a terminal of the size `theirs`, on one of the size `ours`."""
     modes = Modes()
     modes.feed(output)
     found = _UNFINISHED.search(output, max(0, len(output) - 300))
     whole, rest = (output[: found.start()], output[found.start() :]) if found else (output, b"")
+    clock = _Clock()
     try:
-        main, alternate = _emulated(_UNSEEN.sub(b"", whole), theirs)
-        drawn = CLEAR + _picture(main, ours)
+        main, alternate = _emulated(_UNSEEN.sub(b"", whole), theirs, clock)
+        drawn = CLEAR + _picture(main, ours, clock)
         if modes.alternate:
-            drawn += b"\x1b[?1049h" + CLEAR + _picture(alternate, ours)
+            drawn += b"\x1b[?1049h" + CLEAR + _picture(alternate, ours, clock)
     except Exception:  # noqa: BLE001 - a border: what a program wrote may be anything, and the emulator is not ours
         drawn = CLEAR + (b"\x1b[?1049h" + CLEAR if modes.alternate else b"")
     return Drawing(drawn + modes.restore(screen=False) + rest, modes)
 
 
-def _emulated(output: bytes, size: Size) -> "list[pyte.Screen]":
+def _emulated(output: bytes, size: Size, clock: _Clock) -> "list[pyte.Screen]":
     """Return the ordinary and the alternate screen (pyte has one only) after some output."""
     import pyte  # noqa: PLC0415  only who attaches needs it
 
+    if size.columns * size.rows > MAX_CELLS:
+        raise _TooLong
     screens = [pyte.Screen(size.columns, size.rows), pyte.Screen(size.columns, size.rows)]
-    streams = [pyte.ByteStream(cast("pyte.Screen", _Patient(screen))) for screen in screens]
+    streams = [pyte.ByteStream(cast("pyte.Screen", _Patient(screen, clock))) for screen in screens]
     current, position = 0, 0
     for switch in _SWITCH.finditer(output):
-        streams[current].feed(output[position : switch.start()])
+        _play(streams[current], output[position : switch.start()], clock)
         position = switch.end()
         before, current = current, int(switch[1] == b"h")
         if current and not before:
             screens[1].reset()
-    streams[current].feed(output[position:])
+    _play(streams[current], output[position:], clock)
     return screens
+
+
+def _play(stream: "pyte.ByteStream", output: bytes, clock: _Clock) -> None:
+    for start in range(0, len(output), STRIDE_BYTES):
+        clock.look()
+        stream.feed(output[start : start + STRIDE_BYTES])
 
 
 class _Patient:
     """A screen that passes over what pyte's own would raise at: private forms of sequences, numbers too many."""
 
-    def __init__(self, screen: "pyte.Screen") -> None:
-        self._screen = screen
+    def __init__(self, screen: "pyte.Screen", clock: _Clock) -> None:
+        self._screen, self._clock = screen, clock
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._screen, name)
@@ -81,6 +114,7 @@ class _Patient:
         def obey(*words: Any, **more: Any) -> None:
             if more.get("private") and name not in _WITH_PRIVATE_FORM:
                 return
+            self._clock.look()
             try:
                 method(*words, **more)
             except TypeError:
@@ -89,12 +123,13 @@ class _Patient:
         return obey
 
 
-def _picture(screen: "pyte.Screen", ours: Size) -> bytes:
+def _picture(screen: "pyte.Screen", ours: Size, clock: _Clock) -> bytes:
     """Return what draws a screen, as far as it fits: the rows down to the cursor's at least."""
     first = max(0, min(screen.cursor.y, screen.lines - 1) - ours.rows + 1)
     rows = range(first, min(first + ours.rows, screen.lines))
     parts = []
     for place, row in enumerate(rows, 1):
+        clock.look()
         text = _row(screen.buffer[row], min(screen.columns, ours.columns))
         if text:
             parts.append(f"\x1b[{place};1H{text}")

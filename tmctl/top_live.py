@@ -20,7 +20,7 @@ from tmctl.output import Output
 from tmctl.session import Session
 from tmctl.top_rows import Row
 from tmctl.top_screen import encoded, screen
-from tmctl.top_terminal import Terminal
+from tmctl.top_terminal import Ended, Terminal
 from tmctl.top_view import MAX_LOG_LINES, CloseLog, Page, Quit, Run, ShowLog, ShowWhy, View, Wish, press
 from tmd.wire.visible import visible_line
 
@@ -74,11 +74,14 @@ def run_live(session: Session, fetch: Fetch, first: Look, view: View, terminal: 
     """Show and obey until the end; return the signal that ended it, 0 for a person's wish, -1 without a terminal."""
     live = _Live(session, fetch, view, terminal, every_s)
     live.take(first)
-    with terminal:
-        try:
-            live.run()
-        finally:
-            live.end()
+    try:
+        with terminal:
+            try:
+                live.run()
+            finally:
+                live.end()
+    except Ended:
+        return terminal.ended
     return terminal.ended
 
 

@@ -14,7 +14,14 @@ from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
+from tmctl.parting import part
+
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+class Ended(BaseException):
+    """A signal asks for the end while something is drawn, which may take forever."""
+
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
 """the other screen, no cursor, no wrapping (the last column would scroll), empty"""
@@ -118,6 +125,7 @@ class Terminal:
         self._handlers: dict[int, Any] = {}
         self._shown: list[str] = []
         self._wake_read, self._wake_write = -1, -1
+        self._writing = False
         self.ended = 0
         """the signal that asks for the end; -1: the terminal is gone"""
 
@@ -208,15 +216,17 @@ class Terminal:
         self._write(_ENTER)
 
     def _give_back(self) -> None:
-        self._write(_LEAVE)
+        part(self._display, _LEAVE.encode())
         try:
-            termios.tcsetattr(self.keyboard, termios.TCSADRAIN, self._saved)
+            termios.tcsetattr(self.keyboard, termios.TCSANOW, self._saved)  # not when all is out: that may be never
         except termios.error:  # it hung up
             self.ended = self.ended or -1
 
     def _read(self) -> bytes:
         try:
             data = os.read(self.keyboard, 1 << 12)
+        except BlockingIOError:
+            return b""
         except OSError:
             data = b""
         if not data:
@@ -226,16 +236,30 @@ class Terminal:
     def _write(self, text: str) -> None:
         data = text.encode("utf-8", "replace")
         try:
-            while data:
-                data = data[os.write(self._display, data) :]
+            self._writing = True  # a signal that came before this is seen by the next line, one after it raises
+            while data and not self.ended:
+                data = self._written(data)
         except OSError:
             self.ended = self.ended or -1
+        finally:
+            self._writing = False
+
+    def _written(self, data: bytes) -> bytes:
+        """Return what is left to write after some was written."""
+        try:
+            return data[os.write(self._display, data) :]
+        except BlockingIOError:  # who had the terminal before made it so
+            select.select([], [self._display], [])
+            return data
 
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         if number in ENDING:
-            self.ended = number
+            self.ended = self.ended or number
         elif number == signal.SIGTSTP:
             self._pressed.append("ctrl-z")
         else:
             self._shown = []  # another size, or others wrote on it meanwhile
         self.wake()
+        if number in ENDING and self._writing:
+            self._writing = False
+            raise Ended

@@ -9,6 +9,8 @@ import threading
 def run() -> int:
     """Run `tmd`; a Ctrl-C before there is a daemon to tell ends it at once, also while modules are loaded."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    if os.getpid() == 1:  # to the first process of a container the kernel sends nothing that is not caught
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     from tmd.cli import main  # noqa: PLC0415 - not before Ctrl-C is quiet
 
     code = main()

@@ -26,6 +26,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("n", "nodaemon", "", "stay in the foreground (also --no-daemon)", "switch"),
     Flag("s", "silent", "", "in the foreground: do not copy the log to stdout", "switch"),
     Flag("", "debug", "", "log everything, the output of programs too", "other"),
+    Flag("", "no-adopt", "", "leave alone what runs since before a crash of tmd, and start it anew", "other"),
     Flag("", "check-config", "", "check the configuration, say all that is wrong with it, exit 0 or 2", "action"),
     Flag(
         "", "sample", "", "print a commented configuration: ini (or say --sample yaml, --sample supervisor)", "action"
@@ -53,6 +54,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("a", "minfds", "NUM", "descriptors needed"),
     Flag("", "minprocs", "NUM", "processes needed"),
     Flag("t", "strip_ansi", "", "remove colour sequences from logs of programs", "switch"),
+    Flag("", "container", "", "be the main program of a container: output of programs on stdout and stderr", "switch"),
     Flag("", "profile_options", "LIST", "profile this run (cumulative,calls,callers), print at the end", "other"),
     Flag("v", "version", "", "print the version", "action"),
     Flag("h?", "help", "", "print this", "action"),
@@ -78,7 +80,9 @@ EXAMPLES = (
 def usage(program: str = "tmd") -> str:
     """Return the help page; as `supervisord` it writes flags the way people and scripts know them from there."""
     known = program == "supervisord"
-    others = [flag for flag in FLAGS if flag.kind in ("other", "action") or flag.long in ("nodaemon", "silent")]
+    others = [
+        flag for flag in FLAGS if flag.kind in ("other", "action") or flag.long in ("nodaemon", "silent", "container")
+    ]
     beating = [flag for flag in FLAGS if flag not in others]
     width = max(len(command) for command, _ in EXAMPLES) + 3
     return "\n".join(
@@ -130,6 +134,8 @@ class Arguments:
     subject: str = ""
     """the kind of sample, the option to explain, the directory for names"""
     profile: tuple[str, ...] = ()
+    adopt: bool = True
+    """whether what outlived an earlier daemon is taken back"""
 
 
 def parse(argv: Sequence[str]) -> Arguments:
@@ -168,6 +174,7 @@ def _arguments(seen: dict[str, tuple[str, str]], rest: list[str]) -> Arguments:
         flags=flags,
         action=action,
         subject=subject,
+        adopt="no-adopt" not in seen,
         profile=_profile(seen["profile_options"]) if "profile_options" in seen else (),
     )
 

@@ -8,7 +8,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,12 +19,19 @@ from tmd.config.host import Host
 from tmd.config.load import Loaded, load_file
 from tmd.config.settings import Dialect
 from tmd.daemon.environment_files import EnvironmentFiles
-from tmd.daemon.host import machine_host
+from tmd.daemon.host import host_state, machine_host
 from tmd.drop_in import DAEMON, SAMPLE, CannotInstall, called_as, install_names
 from tmd.tree.problems import ConfigRefused
 from tmd.wire.methods import SUPERVISOR_VERSION
 from tmd.wire.places import config_candidates, files_here, passed_over_here
 
+if TYPE_CHECKING:
+    from tmd.daemon.main import Succession
+
+CHECK = "--check-handover"
+"""for a daemon that is to be upgraded, and nobody else"""
+VARIABLE = "TASKMASTER_HANDOVER"
+"""in the environment of a process that takes the place of another: the number of the descriptor that has the state"""
 POLL_S = 0.02
 """how often `--shell` looks whether its daemon answers"""
 BAD_START = 2
@@ -34,7 +41,11 @@ BAD_START = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tmd`; returns the exit code: 0 a normal end, 2 nothing was started."""
     _secure_standard_streams()
-    words = sys.argv[1:] if argv is None else argv
+    words = list(sys.argv[1:] if argv is None else argv)
+    if CHECK in words:
+        return _check_handover([word for word in words if word != CHECK])
+    if VARIABLE in os.environ:
+        return _go_on(words, os.environ.pop(VARIABLE))
     called = called_as(sys.argv[0])
     if called == SAMPLE:
         return _sample("supervisor")
@@ -69,7 +80,63 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _approve(path, loaded)
     if arguments.action == "shell":
         return _shell(path, loaded, arguments)
-    return _profiled(arguments, lambda: _run(os.path.join(host.cwd, path), host, loaded))
+    return _profiled(arguments, lambda: _run(os.path.join(host.cwd, path), host, loaded, adopt=arguments.adopt))
+
+
+def _check_handover(words: Sequence[str]) -> int:
+    """Tell whether this version could go on with the state that comes on stdin."""
+    import tmd.daemon.main  # noqa: PLC0415
+    import tmd.http.listeners  # noqa: F401, PLC0415 - all that is to run has to be there
+    from tmd.daemon.handover import CannotHandOver, unpack  # noqa: PLC0415
+    from tmd.daemon.upgrading import FITS  # noqa: PLC0415
+    from tmd.http.carrying import unpacked  # noqa: PLC0415
+
+    try:
+        state = unpack(sys.stdin.buffer.read())
+        unpacked(state.http)
+        arguments = parse(words)
+        host = machine_host(arguments.overrides, arguments.flags, state.boot.host)
+        check_flags(host, supervisors=called_as(sys.argv[0]) == DAEMON)
+        load_file(state.config_path, host)
+    except (CannotHandOver, UsageError) as why:
+        print(f"Error: {why}")
+        return BAD_START
+    except ConfigRefused as refusal:
+        print(f"Error: {refusal.text}")
+        return BAD_START
+    print(f"{FITS}{__version__} (Python {sys.version.split()[0]})")
+    return 0
+
+
+def _go_on(words: Sequence[str], descriptor: str) -> int:
+    """Run in the place of an earlier daemon, which has made way; nothing may keep us from that."""
+    from tmd.config.load import in_force  # noqa: PLC0415
+    from tmd.daemon.handover import CannotHandOver, receive  # noqa: PLC0415
+    from tmd.daemon.main import Succession  # noqa: PLC0415
+
+    arguments = parse(words)
+    try:
+        state = receive(int(descriptor))
+    except (CannotHandOver, ValueError) as why:
+        # It could be read a moment ago. What is left is to take programs back as after a crash.
+        print(f"Error: cannot go on with what the daemon before has left: {why}", file=sys.stderr)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        host = machine_host(arguments.overrides, arguments.flags)
+        path = arguments.configuration or _found(supervisors=called_as(sys.argv[0]) == DAEMON)
+        return _run(os.path.join(host.cwd, path), host, load_file(path, host), adopt=True, detached=True)
+    host = machine_host(arguments.overrides, arguments.flags, state.boot.host)
+    settings = msgspec.structs.replace(state.settings, groups=tuple(state.active))
+    before = in_force(settings, state.config_path, host)
+    succession = Succession(state, before)
+    try:
+        loaded = load_file(state.config_path, host)
+    except ConfigRefused as refusal:
+        loaded = before
+        reason = f"the configuration was broken meanwhile, what was in force goes on: {refusal.text}"
+        succession = Succession(state, before, reason)
+    return _profiled(
+        arguments, lambda: _run(state.config_path, host, loaded, adopt=state.boot.adopt, succession=succession)
+    )
 
 
 def _secure_standard_streams() -> None:
@@ -81,27 +148,43 @@ def _secure_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _run(path: str, host: Host, loaded: Loaded) -> int:
+def _run(
+    path: str,
+    host: Host,
+    loaded: Loaded,
+    *,
+    adopt: bool,
+    succession: "Succession | None" = None,
+    detached: bool = False,
+) -> int:
+    """Run the daemon. `succession`: what another one has left for it; `detached`: it is in the background already."""
     from tmd.daemon.footing import CannotStart  # noqa: PLC0415 - checking a file needs none of this
     from tmd.daemon.main import Boot, run  # noqa: PLC0415
     from tmd.http.listeners import open_servers  # noqa: PLC0415
     from tmd.posix.daemonize import Readiness, detach  # noqa: PLC0415
-    from tmd.posix.notify import take_contract  # noqa: PLC0415
+    from tmd.posix.notify import Contract, take_contract  # noqa: PLC0415
 
     foreground = loaded.settings.daemon.nodaemon
-    readiness: Readiness | None = None if foreground else detach()
-    contract = take_contract(os.environ)
+    readiness: Readiness | None = None
+    if succession is not None:
+        earlier = succession.state.boot
+        foreground, contract = earlier.foreground, Contract(earlier.address, earlier.watchdog_s)
+    else:
+        readiness = None if foreground or detached else detach()
+        contract = take_contract(os.environ)
     boot = Boot(
         path=path,
         load=lambda path: load_file(path, host),
         open_servers=open_servers,
         environ=dict(os.environ),
+        host=host_state(host),
         foreground=foreground,
         ready=readiness.ready if readiness else lambda: None,
         contract=contract,
+        adopt=adopt and os.getpid() != 1,  # nothing outlives the first process of a container
     )
     try:
-        return run(boot, loaded)
+        return run(boot, loaded, succession)
     except CannotStart as why:
         text = f"Error: {why}\nFor help, use {_program()} -h\n"
         if readiness is not None:

@@ -115,7 +115,7 @@ _tmctl() {
                 _tmctl_value "$word"
                 ;;
             -*) _taskmaster_offer_words -c --configuration -s --serverurl -u --username -p --password -r --history_file -i --interactive --json --color --raw --version -h '-?' --help ;;
-            *) _taskmaster_offer_words add alert-test alerts attach avail clear exit fg help list logs maintail open pause pid pools quit reload remove reread restart resume shutdown signal start status stop summary tail top update version why ;;
+            *) _taskmaster_offer_words add alert-test alerts attach avail clear exit fg help list logs maintail open pause pid pools quit reload remove reread restart resume shutdown signal start status stop summary tail top update upgrade version why ;;
         esac
         return
     fi

@@ -77,6 +77,7 @@ complete -c tmctl -n __tmctl_needs_command -a summary -d 'show each group in one
 complete -c tmctl -n __tmctl_needs_command -a tail -d 'show the last 1600 bytes of a process\'s log'
 complete -c tmctl -n __tmctl_needs_command -a top -d 'show what processes use, live, and act on them by keys (? shows which)'
 complete -c tmctl -n __tmctl_needs_command -a update -d 'read the configuration and apply it; processes that it does not change are left alone'
+complete -c tmctl -n __tmctl_needs_command -a upgrade -d 'replace the daemon by what is installed now; programs, logs and connections go on'
 complete -c tmctl -n __tmctl_needs_command -a version -d 'show which version of Supervisor the server stands for'
 complete -c tmctl -n __tmctl_needs_command -a why -d 'explain the last ends of processes: what happened, which rule acted, what happens next'
 complete -c tmctl -n 'not __tmctl_needs_command' -a '(__tmctl_words)'

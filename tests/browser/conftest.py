@@ -16,8 +16,9 @@ from tests.e2e.harness import Rig
 __all__ = ["make_rig", "pytest_runtest_makereport", "rig"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    # Playwright runs its loop in a greenlet: it is over before tests of others begin.
     path, environment = chromium()
     with sync_playwright() as playwright:
         # The sandbox needs more rights than a test may have; it is our own pages that are seen.

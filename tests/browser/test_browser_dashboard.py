@@ -181,6 +181,68 @@ def test_a_failure_is_told_and_stays_until_it_is_dismissed(serve: Serve, visit: 
     expect(told).to_have_count(0)
 
 
+def test_rows_that_a_filter_left_out_join_in_their_order(serve: Serve, visit: Go) -> None:
+    served = serve(PROGRAMS.replace("numprocs: 2", "numprocs: 4"))
+    whole = visit(served)
+    ordered = [row.get_attribute("data-name") for row in whole.page.locator("tr.process").all()]
+    seen = visit(served, "/?q=web_02")
+    expect(seen.page.locator("tr.process:visible")).to_have_count(1)
+    seen.page.locator("#q").fill("")
+    expect(seen.row("api")).to_be_visible()
+    assert [row.get_attribute("data-name") for row in seen.page.locator("tr.process").all()] == ordered
+    assert seen.page.locator("tbody[data-group=web] tr").first.get_attribute("class") == "group-row"
+
+
+def test_with_and_without_a_script_the_same_is_found(serve: Serve, visit: Go) -> None:
+    served = serve(PROGRAMS)
+    served.rig.until("web:web_01", "RUNNING")
+    for script in (True, False):
+        seen = visit(served, "/?q=running+WEB_01", script=script)
+        expect(seen.page.locator("tr.process:visible")).to_have_count(1)
+        expect(seen.row("web:web_01")).to_be_visible()
+
+
+_HIDE = """hidden => {
+  Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_windows_that_nobody_sees_leave_room_for_another(serve: Serve, visit: Go) -> None:
+    served = serve(PROGRAMS)
+    served.rig.until("api", "RUNNING")
+    first = visit(served)
+    others = [first.page, *(first.context.new_page() for _ in range(5))]
+    for page in others[1:]:
+        page.goto(served.address, wait_until="domcontentloaded")
+        expect(page.locator("#connection")).to_have_text("live")
+    first.page.evaluate("window.same = true")
+    for page in others:
+        page.evaluate(_HIDE, True)
+    seventh = first.context.new_page()
+    seventh.goto(served.address, wait_until="domcontentloaded")
+    expect(seventh.locator("#connection")).to_have_text("live")
+    served.rig.rpc.supervisor.stopProcess("api")
+    expect(seventh.locator('tr[data-name="api"] .badge')).to_have_text("STOPPED")
+    assert first.row("api").locator(".badge").inner_text() == "RUNNING"
+    first.page.evaluate(_HIDE, False)  # seen again, it catches up
+    first.sees("api", "STOPPED")
+    expect(first.page.locator("#connection")).to_have_text("live")
+    assert first.page.evaluate("window.same") is True
+
+
+def test_a_short_look_elsewhere_breaks_nothing(serve: Serve, visit: Go) -> None:
+    seen = visit(serve(PROGRAMS))
+    asked: list[str] = []
+    seen.page.on("request", lambda request: asked.append(request.url))
+    for hidden in (True, False, True, False):
+        seen.page.evaluate(_HIDE, hidden)
+    seen.served.rig.until("api", "RUNNING")
+    seen.served.rig.rpc.supervisor.stopProcess("api")
+    seen.sees("api", "STOPPED")
+    assert not [url for url in asked if "/live" in url]
+
+
 def test_a_button_waits_for_its_answer(serve: Serve, visit: Go) -> None:
     seen = visit(serve(PROGRAMS))
     seen.served.rig.until("web:web_00", "RUNNING")

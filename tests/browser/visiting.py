@@ -50,7 +50,6 @@ class Visit:
         served: Served,
         path: str = "/",
         *,
-        dark: bool = False,
         phone: bool = False,
         script: bool = True,
         live: bool = True,
@@ -64,7 +63,6 @@ class Visit:
             wishes["http_credentials"] = {"username": "op", "password": served.password}
         self.context: BrowserContext = browser.new_context(
             viewport=PHONE if phone else DESKTOP,
-            color_scheme="dark" if dark else "light",
             java_script_enabled=script,
             reduced_motion="reduce",
             **wishes,

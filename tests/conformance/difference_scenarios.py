@@ -66,6 +66,13 @@ SCENARIOS = [
         differs=Differs("suspended", r"terminated by SIGKILL", r"terminated by SIGTERM"),
     ),
     Scenario(
+        "differs: the mark of a life",
+        section("a", f"command={program('facts.py')} {{dir}}/a.facts", QUICK),
+        [Facts("a.facts", (), ("TASKMASTER_LIFE",))],
+        log="no",
+        differs=Differs("life-mark", r"'TASKMASTER_LIFE': None", r"'TASKMASTER_LIFE': '[0-9a-f]{8}\.1'"),
+    ),
+    Scenario(
         "differs: the daemon's own directory",
         section("a", f"command={program('facts.py')} {{dir}}/a.facts", QUICK),
         [Facts("a.facts", ("directory", "umask"))],
@@ -243,7 +250,13 @@ SCENARIOS = [
     Scenario(
         "differs: the socket of a stopped program",
         fcgi("f", UNIX),
-        [Until("f", "RUNNING"), Rpc("supervisor.stopProcess", ("f",)), UntilLine("Closing socket"), Mode("f.sock")],
+        [
+            Until("f", "RUNNING"),
+            Rpc("supervisor.stopProcess", ("f",)),
+            UntilLine("Closing socket"),
+            Rpc("supervisor.getState"),  # answered when that is done, not only said
+            Mode("f.sock"),
+        ],
         differs=Differs("fcgi-file", "f.sock: 0o", "f.sock: none"),
     ),
     Scenario(

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from tests.e2e.harness import Client, Rig, Subject
+from tests.e2e.identities import words_for_all
 
 _FAILED = pytest.StashKey[bool]()
 
@@ -57,3 +58,9 @@ def make_rig(request: pytest.FixtureRequest) -> Iterator[Callable[..., Rig]]:
 def rig(make_rig: Callable[..., Rig]) -> Rig:
     """One rig on the subject under test."""
     return make_rig()
+
+
+@pytest.fixture
+def python_for_all() -> list[str]:
+    """The words that start an interpreter anybody can run, with what the daemon needs."""
+    return words_for_all()

@@ -22,7 +22,7 @@ import pexpect
 
 from tests.e2e import world
 from tests.e2e.wire import proxy
-from tests.support import eventually
+from tests.support import end_terminal, eventually
 
 Subject = Literal["tmd", "supervisord"]
 Client = Literal["tmctl", "supervisorctl"]
@@ -233,15 +233,20 @@ programs:
     def close(self) -> None:
         """End whatever still runs and remove the directory."""
         for terminal in self._terminals:
-            terminal.close(force=True)
+            end_terminal(terminal)
         if self._proxy is not None:
             self._proxy("close")()
-        for pid in self.processes():
-            world.kill(pid)
         if self.daemon is not None:
             self.daemon.kill()
             self.daemon.wait()
-        eventually(lambda: not self.processes(), what="all processes are gone")
+
+        def gone() -> bool:
+            left = self.processes()
+            for pid in left:  # at each look: one that was just being started is none of those found before
+                world.kill(pid)
+            return not left
+
+        eventually(gone, 20.0, what="all processes are gone")
         shutil.rmtree(self.dir, ignore_errors=True)
 
     # Asking.
@@ -252,6 +257,12 @@ programs:
         if self._proxy is None:
             self._proxy = proxy(str(self.socket), self.credentials)
         return self._proxy
+
+    def forget_proxy(self) -> None:
+        """Ask over a new connection from now on: the daemon of the one before is gone."""
+        if self._proxy is not None:
+            self._proxy("close")()
+            self._proxy = None
 
     def client_command(self, *words: str, client: Client | None = None) -> list[str]:
         """Return the command line of the client, on this configuration."""

@@ -1,9 +1,7 @@
 """Operators at terminals: `tmctl attach` through pexpect, and what stands on their screens."""
 
-import os
 import re
 import shutil
-import signal
 import sys
 import termios
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ import pyte
 
 from tests.e2e.harness import ROOT, Rig
 from tests.fetching import debian
-from tests.support import eventually
+from tests.support import end_terminal, eventually
 
 DETACH = "\x10\x11"
 PATIENCE_S = 30.0
@@ -108,9 +106,7 @@ class Operator:
         assert termios.tcgetattr(self.terminal.child_fd) == self.before
 
     def close(self) -> None:
-        if self.terminal.isalive():
-            os.kill(self.pid, signal.SIGCONT)
-        self.terminal.close(force=True)
+        end_terminal(self.terminal)
 
 
 @contextmanager

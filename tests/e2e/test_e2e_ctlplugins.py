@@ -4,6 +4,7 @@ import pexpect
 import pytest
 
 from tests.e2e.harness import Client, Rig
+from tests.support import end_terminal
 
 PLUGINS = """\
 [ctlplugin:wild]
@@ -90,5 +91,5 @@ def test_a_native_file_and_tab(rig: Rig, terminal: str) -> None:
         shell.sendline("exit")
         shell.expect(pexpect.EOF)
     finally:
-        shell.close(force=True)
+        end_terminal(shell)
     rig.stop()

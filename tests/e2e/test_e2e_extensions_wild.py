@@ -87,9 +87,9 @@ def wild(rig: Rig) -> Rig:
     return rig
 
 
-def begin(rig: Rig) -> None:
+def begin(rig: Rig, *arguments: str) -> None:
     (rig.dir / "wild.py").write_text(WILD, encoding="utf-8")
-    rig.start(PYTHONPATH=f"{ROOT}:{rig.dir}", PYTHONDONTWRITEBYTECODE="1", PYTHONWARNINGS="ignore")
+    rig.start(*arguments, PYTHONPATH=f"{ROOT}:{rig.dir}", PYTHONDONTWRITEBYTECODE="1", PYTHONWARNINGS="ignore")
 
 
 def test_an_extension_that_exits_does_not_end_the_daemon(wild: Rig) -> None:
@@ -117,18 +117,39 @@ def test_an_endless_echo_of_events_ends(wild: Rig) -> None:
     wild.stop()
 
 
-def test_when_the_loop_itself_fails_the_programs_are_stopped_first(rig: Rig) -> None:
-    rig.write(f"[program:slow]\ncommand={program('slow_stop.py')}\nstartsecs=0\n[program:web]\n{SLEEP}", head=EXTENSION)
-    begin(rig)
+def broken(rig: Rig, *arguments: str) -> dict[str, int]:
+    """Start two programs, and break the loop; return their pids."""
+    rig.write(
+        f"[program:slow]\ncommand={program('slow_stop.py')} 0.2\nstartsecs=0\n[program:web]\n{SLEEP}", head=EXTENSION
+    )
+    begin(rig, *arguments)
     rig.until("web", "RUNNING")
     rig.until("slow", "RUNNING")
+    pids = {name: rig.pid(name) for name in ("web", "slow")}
     assert rig.rpc.wild.break_loop()
+    return pids
+
+
+def test_when_the_loop_itself_fails_the_programs_go_on_under_the_next_daemon(rig: Rig) -> None:
+    pids = broken(rig)
+    assert rig.daemon is not None
+    assert rig.daemon.wait(20) == 1
+    assert rig.lines(r"the loop has failed \(SystemExit\): the daemon ends, its programs go on")
+    assert rig.lines("a defect has ended the daemon")
+    assert "RuntimeError: SystemExit has ended the daemon" in rig.text("said")
+    rig.forget_proxy()
+    begin(rig)
+    assert {name: rig.pid(name) for name in pids} == pids
+    rig.stop()
+
+
+def test_where_nobody_would_take_them_back_they_are_stopped_first(rig: Rig) -> None:
+    broken(rig, "--no-adopt")
     rig.wait_end(code=1)
     assert rig.lines(r"the loop has failed \(SystemExit\): programs are stopped before the daemon ends")
     assert rig.lines("a defect has ended the daemon")
     assert rig.lines("stopped: web")
     assert rig.lines("stopped: slow")
-    assert "RuntimeError: SystemExit has ended the daemon" in rig.text("said")
 
 
 @pytest.mark.parametrize("client", ["supervisorctl", "tmctl"])

@@ -124,6 +124,7 @@ def test_a_hook_runs_as_the_program_does(rig: Rig, user: str) -> None:
         assert rest.pop("stdin") == "/dev/null"
         assert (rest["uid"], rest["gid"]) == (str(wanted.pw_uid), str(wanted.pw_gid))
         assert (rest["directory"], rest["umask"], rest["OWN"]) == (str(place), "0027", "a b")
+        assert rest.pop("TASKMASTER_LIFE") != of_program["TASKMASTER_LIFE"]
         assert {**of_program, **rest} == of_program, "something else than the program has"
         assert told["TMD_HOOK"] == name
         assert {"TMD_HOOK", "TMD_REASON", "TMD_STATE", "TMD_TRIES"} <= set(told)

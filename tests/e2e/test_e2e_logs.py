@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.harness import Rig, program
+from tests.e2e.harness import PYTHON, Rig, program
 
 LATE_S = 40.0
 TALKERS = f"""\
@@ -105,18 +105,92 @@ def test_a_log_of_two_gigabytes_in_one_line(rig: Rig) -> None:
     stdout_logfile: "{dir}/web.out"
     redirect_stderr: true
 """)
-    with (rig.dir / "web.out").open("wb") as log:
-        log.truncate(2 << 30)
-        log.seek(0, 2)
-        log.write(b"end")
+    endless(rig, "web.out")
     rig.start()
     answer = rig.ctl("logs", "web")
     assert answer.code == 0
     assert answer.text.endswith("\0end\n")
     assert len(answer.text) < 100_000
-    with following(rig, "web"):
+    with following(rig, "--since", "1h", "web"):
+        rig.until_text("complaints", "only what comes from now on is shown", LATE_S)
+        append(rig, "web.out", b"now\n")
+        rig.until_text("client", "now\n", LATE_S)
+    assert rig.text("client") == "web | now\n"
+    endless(rig, "web.out")
+    with following(rig, "web") as client:
         rig.wait(lambda: rig.text("client").endswith("end\n"), LATE_S, "the end of the line")
-    assert len(rig.text("client")) < 100_000
+        append(rig, "web.out", b"goes on\n")
+        rig.until_text("client", "end\nweb | goes on\n", LATE_S)
+        rig.stop()
+        append(rig, "web.out", b"meanwhile\n")
+        rig.start()
+        rig.until_text("client", "goes on\nweb | meanwhile\n", LATE_S)
+        (rig.dir / "web.out").write_bytes(b"")
+        rig.until_text("client", "meanwhile\nweb | ==> File truncated <==\n", LATE_S)
+        append(rig, "web.out", b"another\n")
+        rig.until_text("client", "<==\nweb | another\n", LATE_S)
+        assert most_memory_bytes(client.pid) < 300 << 20
+    text = rig.text("client")
+    assert text.startswith("web | (cut) … \0")
+    assert len(text) < 100_000
+    assert text.count("web | ") == 5
+
+
+@pytest.mark.ours
+def test_a_line_that_never_ends_is_shown_as_it_grows(rig: Rig) -> None:
+    writes = "import os, time\nwhile True: os.write(1, b'.'); time.sleep(0.2)\n"
+    rig.write_native(f"""\
+  web:
+    command: "{PYTHON} {{dir}}/writes.py"
+    stdout_logfile: "{{dir}}/web.out"
+    redirect_stderr: true
+""")
+    (rig.dir / "writes.py").write_text(writes, encoding="utf-8")
+    rig.start()
+    with following(rig, "web"):
+        rig.until_text("client", "web | ....", LATE_S)
+
+
+@pytest.mark.ours
+def test_all_of_a_log_that_appears_with_a_lot_in_it(rig: Rig) -> None:
+    rig.write_native("""\
+  web:
+    command: sleep 1000
+    stdout_logfile: "{dir}/web.out"
+    redirect_stderr: true
+  shop:
+    command: sleep 1000
+    autostart: false
+    stdout_logfile: "{dir}/shop.out"
+    redirect_stderr: true
+""")
+    rig.start()
+    append(rig, "web.out", b"here\n")
+    with following(rig, "web", "shop"):
+        rig.until_text("client", "web  | here\n", LATE_S)
+        append(rig, "shop.part", b"".join(b"line %d %s\n" % (number, b"x" * 50) for number in range(40_000)))
+        (rig.dir / "shop.part").rename(rig.dir / "shop.out")
+        until_said(rig, "shop", list(range(40_000)))
+
+
+def append(rig: Rig, name: str, data: bytes) -> None:
+    with (rig.dir / name).open("ab") as file:
+        file.write(data)
+
+
+def endless(rig: Rig, name: str) -> None:
+    """Make a log of one line of 2 GB."""
+    with (rig.dir / name).open("wb") as log:
+        log.truncate(2 << 30)
+        log.seek(0, 2)
+        log.write(b"end")
+
+
+def most_memory_bytes(pid: int) -> int:
+    """Return how much memory a process had at most."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    assert found is not None
+    return int(found[1]) * 1024
 
 
 @pytest.mark.ours

@@ -2,7 +2,6 @@
 
 import base64
 import http.client
-import re
 import socket
 import sys
 import threading
@@ -231,60 +230,25 @@ def pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-@pytest.mark.alone
 @pytest.mark.slow
 def test_nobody_looks_and_nothing_is_spent(rig: Rig) -> None:
     rig.write("[program:p]\ncommand=sleep 100000\nnumprocs=100\nprocess_name=p%(process_num)d\n", daemon="minfds=4096")
     rig.start()
     rig.until_all("RUNNING", deadline_s=30)
     pause(1.0)
-    before = world.figures(rig.daemon_pid)
-    pause(5.0)
-    after = world.figures(rig.daemon_pid)
-    assert after.wakeups - before.wakeups <= 5, "before anybody ever looked"
-    assert gauges(rig)["p:p7"]["processes"] == 1
 
     def over() -> bool:
-        """Tell whether two seconds went by without a sample."""
-        before = world.figures(rig.daemon_pid).wakeups
+        """Tell whether more than two seconds went by without a sample, and without work."""
+        before = world.figures(rig.daemon_pid)
         pause(2.5)
-        return world.figures(rig.daemon_pid).wakeups - before <= 2
+        after = world.figures(rig.daemon_pid)
+        return after.wakeups - before.wakeups <= 2 and after.cpu_s - before.cpu_s <= 0.02
 
+    assert over(), "before anybody ever looked"
+    assert gauges(rig)["p:p7"]["processes"] == 1
     began = time.monotonic()
     assert not over(), "for ten seconds after a call samples are taken"
     eventually(over, 40.0)
     assert 5 < time.monotonic() - began < 40
-    before = world.figures(rig.daemon_pid)
-    pause(5.0)
-    after = world.figures(rig.daemon_pid)
-    assert after.wakeups - before.wakeups <= 5
-    assert after.cpu_s - before.cpu_s <= 0.02
+    assert over(), "and none is taken later"
     rig.stop()
-
-
-@pytest.mark.alone
-@pytest.mark.slow
-def test_a_thousand_programs_are_told_without_holding_the_loop_up(rig: Rig) -> None:
-    rig.write(
-        "[program:p]\ncommand=sleep 100000\nstartsecs=0\nnumprocs=1000\nprocess_name=p%(process_num)d\n"
-        "stdout_logfile=NONE\nstderr_logfile=NONE\n",
-        daemon="minfds=8192",
-    )
-    rig.start()
-    rig.until_all("RUNNING", deadline_s=60)
-    get(rig)
-
-    def busy_s() -> float:
-        return float(rig.rpc.taskmaster.getFigures()["loop_busy_s"])
-
-    spent = []
-    for _ in range(3):
-        pause(0.6)
-        before = busy_s()
-        status, text = get(rig)
-        spent.append(busy_s() - before)
-        assert status == 200
-        assert len(re.findall(r"^tmd_process_up\{.*\} 1$", text, re.MULTILINE)) == 1000
-        assert len(re.findall(r"^tmd_process_open_fds\{.*\} \d+$", text, re.MULTILINE)) == 1000
-    assert min(spent) < 0.1, spent
-    rig.stop(deadline_s=60)

@@ -17,6 +17,7 @@ import tmd
 from tests.e2e import world
 from tests.e2e.harness import ROOT, Answer, Rig
 from tests.e2e.launchers import ENTRIES, install
+from tests.support import end_terminal
 
 pytestmark = pytest.mark.ours
 
@@ -145,7 +146,7 @@ def test_the_configuration_is_looked_for_beside_the_link(rig: Rig, bin_: Path, p
         shell.sendline("y")
         shell.expect_exact("Shut down")
     finally:
-        shell.close(force=True)
+        end_terminal(shell)
     rig.wait_end()
 
 

@@ -104,7 +104,7 @@ def test_tail_f_of_a_flood_loses_no_line(rig: Rig, which: Client) -> None:
 @pytest.mark.ours
 @pytest.mark.parametrize("which", CLIENTS)
 def test_maintail_f_loses_no_line_over_rotations(rig: Rig, which: Client) -> None:
-    rig.write(ECHO, daemon="logfile_maxbytes=2KB\nlogfile_backups=40")
+    rig.write(ECHO, daemon="logfile_maxbytes=2KB\nlogfile_backups=400\nloglevel=debug")
     rig.start()
     rig.until("web", "RUNNING")
     with client(rig, which, "maintail", "-f"):
@@ -165,6 +165,22 @@ def test_the_streams_are_there_for_either_http(rig: Rig, version: Literal["1.0",
     rig.stop()
 
 
+def test_the_log_is_there_as_soon_as_the_program_is(rig: Rig) -> None:
+    names = [f"p{number}" for number in range(40)]
+    rig.write(
+        "".join(
+            f"[program:{name}]\ncommand=sleep 1000\nautostart=false\nstartsecs=0\nstdout_logfile={{dir}}/{name}.out\n"
+            for name in names
+        )
+    )
+    rig.start()
+    for name in names:
+        rig.rpc.supervisor.startProcess(name)
+        assert (rig.dir / f"{name}.out").exists()
+        assert rig.rpc.supervisor.readProcessStdoutLog(name, 0, 0) == ""
+    rig.stop()
+
+
 @pytest.mark.parametrize("path", ["/logtail/nope", "/logtail/web/other", "/logtail/web/stderr"])
 def test_what_is_not_there_is_404(rig: Rig, path: str) -> None:
     rig.write(ECHO)
@@ -185,10 +201,13 @@ def test_a_reader_that_stops_reading_holds_up_nobody_and_nothing_grows(rig: Rig)
     rig.until("web", "RUNNING")
     memory = resident(rig.daemon_pid)
     with stream(rig, "/logtail/web", "1.1") as deaf, stream(rig, "/logtail/web", "1.1") as listening:
-        read_until(deaf, b"\n")
+        for reader in (deaf, listening):
+            assert read_until(reader, b"\r\n").startswith(b"HTTP/1.1 200 ")
         seen = 0
         while seen < 8 << 20:
-            seen += len(listening.recv(1 << 20))
+            more = listening.recv(1 << 20)
+            assert more, f"the stream has ended after {seen} bytes"
+            seen += len(more)
             if not seen % 7:
                 assert rig.rpc.supervisor.getState()["statename"] == "RUNNING"
         rig.rpc.supervisor.stopProcess("web")

@@ -1,10 +1,12 @@
-"""Pages of a daemon with a thousand programs, and many who look at them."""
+"""Pages and metrics of a daemon with a thousand programs, and many who look at them."""
 
+import re
 import socket
 import statistics
 import threading
 import time
 from collections.abc import Iterator
+from http.client import HTTPResponse
 
 import pytest
 
@@ -19,31 +21,44 @@ ROUNDS = 7
 pytestmark = [pytest.mark.slow, pytest.mark.ours, pytest.mark.alone]
 
 
-@pytest.fixture
-def many(rig: Rig) -> Rig:
+@pytest.fixture(scope="module")
+def many() -> Iterator[Rig]:
+    """One such daemon for all: they only look at it, and restart `x`."""
+    rig = Rig()
     rig.write(
         f"[program:p]\ncommand=sleep 100000\nstartsecs=0\nnumprocs={COUNT - 1}\nprocess_name=p%(process_num)04d\n"
         "stdout_logfile=NONE\nstderr_logfile=NONE\n"
         "[program:x]\ncommand=sleep 100000\nstartsecs=0\nstdout_logfile=NONE\nstderr_logfile=NONE\n",
         daemon="minfds=8192",
     )
-    rig.start()
-    rig.until_all("RUNNING", deadline_s=40)
-    return rig
+    try:
+        rig.start()
+        rig.until_all("RUNNING", deadline_s=40)
+        yield rig
+        rig.stop(deadline_s=60)
+    finally:
+        rig.close()
 
 
 def first_byte_s(rig: Rig) -> float:
+    took_s, body = got(rig, "/")
+    assert body.count(b'<tr class="process RUNNING"') == COUNT
+    return took_s
+
+
+def got(rig: Rig, path: str) -> tuple[float, bytes]:
+    """Return how long the first byte took, and the body."""
     connection = UnixConnection(str(rig.socket), 20)
     connection.connect()
     try:
         began = time.perf_counter()
-        connection.request("GET", "/")
-        response = connection.getresponse()
+        connection.request("GET", path)
+        response: HTTPResponse = connection.getresponse()
         took_s = time.perf_counter() - began
-        assert response.read().count(b'<tr class="process RUNNING"') == COUNT
+        assert response.status == 200
+        return took_s, response.read()
     finally:
         connection.close()
-    return took_s
 
 
 def test_the_first_byte_comes_at_once(many: Rig) -> None:
@@ -51,6 +66,23 @@ def test_the_first_byte_comes_at_once(many: Rig) -> None:
     print("first byte, ms:", *(f"{each * 1000:.1f}" for each in took_s))
     assert statistics.median(took_s) < 0.1
     assert took_s[0] < 0.5  # the very first, with all that is imported for it
+
+
+def test_all_metrics_are_told_without_holding_the_loop_up(many: Rig) -> None:
+    got(many, "/metrics")
+
+    def busy_s() -> float:
+        return float(many.rpc.taskmaster.getFigures()["loop_busy_s"])
+
+    spent = []
+    for _ in range(3):
+        threading.Event().wait(0.6)  # a page is good for half a second
+        before = busy_s()
+        text = got(many, "/metrics")[1].decode()
+        spent.append(busy_s() - before)
+        assert len(re.findall(r"^tmd_process_up\{.*\} 1$", text, re.MULTILINE)) == COUNT
+        assert len(re.findall(r"^tmd_process_open_fds\{.*\} \d+$", text, re.MULTILINE)) == COUNT
+    assert min(spent) < 0.1, spent
 
 
 class Watcher(threading.Thread):

@@ -360,7 +360,7 @@ def test_reload_goes_on_while_others_crash_and_spam(rig: Rig) -> None:
         rig.until(f"new{turn}", "RUNNING")
         assert len(rig.states()) == 5
     assert (rig.pid("calm"), rig.pid("spam")) == (calm, spam)
-    rig.until_line("spawned: 'loop'", count=20)
+    rig.until_line("spawned: 'loop'", count=10)
     rig.stop()
 
 

@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import xmlrpc.client
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import world
-from tests.e2e.harness import ROOT, Rig, program
+from tests.e2e.harness import Rig, program
 from tests.support import eventually
 
 pytestmark = pytest.mark.ours
@@ -148,26 +146,6 @@ def test_children_have_the_limit_of_files_that_was_configured(rig: Rig) -> None:
         eventually(path.exists, what="the facts")
         assert json.loads(path.read_text())["files_limit"] == [1024, 20000]
     rig.stop()
-
-
-def test_a_full_disk_has_no_room_for_the_pid_file(rig: Rig) -> None:
-    rig.write("[program:web]\ncommand=sleep 100000\n")
-    script = (
-        "import os, sys, errno\n"
-        "from tmd.posix.pidfile import PidFile\n"
-        "def full(self, pid): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"
-        "PidFile.write = full\n"
-        "from tmd.cli import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, "-n", "-c", str(rig.conf)],
-        capture_output=True, text=True, cwd=ROOT, timeout=30, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "cannot write pid file" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not list(rig.dir.glob("*.pid"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has users' processes that it can be kept from signalling")

@@ -178,7 +178,7 @@ def test_over_a_restart_of_the_daemon(rig: Rig) -> None:
     rig.stop()
 
 
-def test_after_a_sigkill_of_the_daemon(rig: Rig) -> None:
+def test_after_a_sigkill_of_the_daemon_whose_programs_were_not_to_be_taken_back(rig: Rig) -> None:
     rig.write_native(f"""
   web: {{cmd: {program("echo.py")}, startsecs: 0.1}}
   nope: {{cmd: /usr/bin/no-such-program, startretries: 0}}
@@ -201,7 +201,7 @@ def test_after_a_sigkill_of_the_daemon(rig: Rig) -> None:
     (file,) = rig.dir.glob("tmd-taskmaster-*.ends")
     with file.open("ab") as torn:
         torn.write(b'{"at":17')
-    rig.start()
+    rig.start("--no-adopt")
     rig.until("web", "RUNNING", deadline_s=20)
     rig.until("nope", "FATAL", deadline_s=20)
     matches(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.support import eventually
+from tests.support import end_terminal, eventually
 from tests.unit.tmctl.fake_daemon import FakeDaemon
 from tests.unit.tmctl.processes import environment
 
@@ -44,7 +44,7 @@ def open_shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]
 
     yield spawn
     for shell in shells:
-        shell.close(force=True)
+        end_terminal(shell)
 
 
 def at_prompt(shell: "pexpect.spawn[str]") -> None:

@@ -103,6 +103,11 @@ def figures(pid: int) -> Figures:
     return Figures(wakeups, (int(fields[11]) + int(fields[12])) / HERTZ, pages * PAGE)
 
 
+def threads(pid: int) -> int:
+    """Count a process's threads."""
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
 def descriptors(pid: int) -> int:
     """Count a process's open descriptors."""
     return len(os.listdir(f"/proc/{pid}/fd"))

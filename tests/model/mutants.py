@@ -1,4 +1,4 @@
-"""Faults somebody could make in the machine of one process, as patches of its source.
+"""Faults somebody could make in the machine of one process, and in how it goes on, as patches of the source.
 
 Walk and playbooks have to find every one of them; what they do not find, they do not prove.
 """
@@ -8,7 +8,7 @@ import types
 from pathlib import Path
 from typing import NamedTuple
 
-from tmd.core import condition
+from tmd.core import condition, restoring
 from tmd.core import process as machine
 
 
@@ -35,13 +35,13 @@ MUTANTS = [
     ),
     Mutant(
         "kill timer not re-armed",
-        "    out.append(Arm(spec.id, process.epoch, now + max(spec.stopwaitsecs, KILL_AGAIN_MIN_S)))\n",
-        "",
+        "_arm(process, spec, now + max(spec.stopwaitsecs, KILL_AGAIN_MIN_S), out)\n",
+        "process\n",
     ),
     Mutant("SIGKILL in a frenzy", "max(spec.stopwaitsecs, KILL_AGAIN_MIN_S)", "spec.stopwaitsecs"),
-    Mutant("no kill timer", "    out.append(Arm(spec.id, process.epoch, now + spec.stopwaitsecs))\n", ""),
-    Mutant("no startsecs timer", "    out.append(Arm(spec.id, process.epoch, now + spec.startsecs))\n", ""),
-    Mutant("no retry timer", "        out.append(Arm(spec.id, process.epoch, retry_at))\n", ""),
+    Mutant("no kill timer", "_arm(process, spec, now + spec.stopwaitsecs, out)", "process"),
+    Mutant("no startsecs timer", "_arm(process, spec, now + spec.startsecs, out)", "process"),
+    Mutant("no retry timer", "_arm(process, spec, retry_at, out)", "process"),
     Mutant("count not reset by RUNNING", "_move(replace(process, backoff=0), RUNNING)", "_move(process, RUNNING)"),
     Mutant("count not reset by FATAL", "_move(replace(process, backoff=0), FATAL)", "_move(process, FATAL)"),
     Mutant(
@@ -96,10 +96,10 @@ MUTANTS = [
     ),
     Mutant(
         "restarts while the daemon goes down",
-        " and process.state is RUNNING and not process.quiesced",
-        " and process.state is RUNNING",
+        "would_restart and not process.quiesced",
+        "would_restart",
     ),
-    Mutant("restarts what was UNKNOWN", "wants_restart and process.state is RUNNING and", "wants_restart and"),
+    Mutant("restarts what was UNKNOWN", "wants_restart and process.state is RUNNING\n", "wants_restart\n"),
     Mutant("retries while the daemon goes down", "exhausted or process.quiesced", "exhausted"),
     Mutant(
         "starts while the daemon goes down",
@@ -210,8 +210,8 @@ HOOK_MUTANTS = [
     ),
     Mutant(
         "a hook is remembered beyond its life",
-        "epoch=process.epoch + 1, prestopping=False)",
-        "epoch=process.epoch + 1)",
+        "deadline=None, prestopping=False)",
+        "deadline=None)",
     ),
     Mutant("the next life cannot be kept running", "        stop_stands=False,\n", ""),
     Mutant("a poststart of an earlier life counts", " or process.pid != failed.pid", ""),
@@ -247,18 +247,76 @@ HOOK_MUTANTS = [
     Mutant("a restart in two halves looks like a start", '"restart" if input.again else "start"', '"start"'),
 ]
 
+RESTORING_MUTANTS = [
+    Mutant("a deadline is not remembered", "    return replace(process, deadline=at)\n", "    return process\n"),
+    Mutant("a deadline outlives its state", "deadline=None, prestopping=False)", "prestopping=False)"),
+    Mutant("a timer is not armed anew", "signals if process.deadline is None else", "signals if True else"),
+    Mutant("a stop is not asked for again", "if same_daemon else _signals(process, spec)", "if True else ()"),
+    Mutant("a stop handed over is asked for again", "() if same_daemon else _signals", "() if False else _signals"),
+    Mutant("a timer is armed too late", "process.epoch, process.deadline)", "process.epoch, now + 1)"),
+    Mutant("a start under way is forgotten", "        return process, (Spawn(spec.id, spec),)\n", "        pass\n"),
+    Mutant(
+        "a start that has worked is asked for twice",
+        "process.in_flight and life is not None and life.pid",
+        "False and life is not None and life.pid",
+    ),
+    Mutant(
+        "startsecs count from the restore",
+        "began = now if process.started_at is None else process.started_at",
+        "began = now",
+    ),
+    Mutant(
+        "a hook under way is forgotten",
+        "return process, (RunPrestop(spec.id, spec, process.epoch, process.pid, process.cause),)",
+        "return process, ()",
+    ),
+    Mutant("the daemon's end goes on", "process = replace(process, quiesced=False, put_off=None)", "pass"),
+    Mutant(
+        "what the daemon's end put off stays off",
+        "halved or (process.quiesced and asked in (Wanted.UP, Wanted.AGAIN))",
+        "halved",
+    ),
+    Mutant("a restart cut in two is a stop", 'process.cause == "restart" and', 'process.cause == "" and'),
+    Mutant("a stop by hand is half a restart", ' and process.cause == "restart" and', " and"),
+    Mutant(
+        "nobody knows what was wanted before the daemon's end",
+        "put_off=None if process.at_rest else process.wanted",
+        "",
+    ),
+    Mutant("what rested comes up", "put_off=None if process.at_rest else process.wanted", "put_off=process.wanted"),
+    Mutant(
+        "a stop during the daemon's end is undone",
+        '    if asked.cause != "shutdown":\n        process = replace(process, put_off=None)\n',
+        "",
+    ),
+    Mutant("what would not be restarted comes up", "process.put_off if would_restart else None", "process.put_off"),
+    Mutant(
+        "what gave up is tried again", "        process = replace(process, put_off=None)\n        out", "        out"
+    ),
+    Mutant(
+        "a failed poststart is forgotten over the daemon's end",
+        "None if process.put_off is Wanted.UP else process.put_off",
+        "process.put_off",
+    ),
+    Mutant(
+        "a second end of the daemon forgets the first",
+        "    if not process.quiesced:\n        process = replace(process, quiesced",
+        "    if True:\n        process = replace(process, quiesced",
+    ),
+]
+
 
 def build(mutant: Mutant) -> types.ModuleType:
     """Return the machine with the fault in it, or in what it remembers."""
     sources = []
-    for part in (condition, machine):
+    for part in (condition, machine, restoring):
         assert part.__file__ is not None
         sources.append(Path(part.__file__).read_text())
     fits = sum(source.count(mutant.old) for source in sources)
     assert fits == 1, f"{mutant.fault}: the patch fits {fits} places, not one"
     module = types.ModuleType(f"mutant of {machine.__name__}")
     for source in sources:
-        # Both end up in one module, so that the second part does not import the first one's sound version.
-        alone = re.sub(r"from tmd\.core\.condition import \([^)]*\)\n", "", source)
+        # All end up in one module, so that no part imports the sound version of another.
+        alone = re.sub(r"from tmd\.core\.(condition|process) import (\([^)]*\)|.*)\n", "", source)
         exec(compile(alone.replace(mutant.old, mutant.new), "<mutant>", "exec"), module.__dict__)
     return module

@@ -48,6 +48,7 @@ P = ProcessId("g", "p")
 BASE = ProcessSpec(name="p", group="g", program="p", command="/bin/p")
 DUE = TimerFired(-1)
 OK, BAD, KILLED = ExitStatus(code=0), ExitStatus(code=3), ExitStatus(signal=9)
+UNSEEN = ExitStatus()
 TERMED, DUMPED = ExitStatus(signal=15), ExitStatus(signal=11, core=True)
 TOO_QUICK = "Exited too quickly (process log may have details)"
 
@@ -384,6 +385,19 @@ EXITS = [
             ),
         ],
         {"state": S.EXITED, "exitstatus": -1, "spawnerr": "Bad exit code -1"},
+    ),
+    Playbook(
+        "an end that nobody saw has status -1 and is never expected",
+        NEVER,
+        [
+            *up(NEVER),
+            (
+                5,
+                Exited(UNSEEN),
+                exited("ended while nobody could see how; not expected", Level.WARN, 7, UNSEEN, 5, expected=False),
+            ),
+        ],
+        {"state": S.EXITED, "exitstatus": -1, "spawnerr": "Ended while nobody could see how"},
     ),
     Playbook(
         "an unexpected exit leaves `Bad exit code N`",

@@ -5,8 +5,9 @@ import types
 import pytest
 
 from tests.model.hook_playbooks import HOOK_PLAYBOOKS
-from tests.model.mutants import HOOK_MUTANTS, MUTANTS, Mutant, build
+from tests.model.mutants import HOOK_MUTANTS, MUTANTS, RESTORING_MUTANTS, Mutant, build
 from tests.model.playbooks import PLAYBOOKS, play
+from tests.model.restoring_playbooks import RESTORING_PLAYBOOKS, play_restoring
 from tests.model.walk import CORNERS, walk
 from tmd.core import process as machine
 
@@ -16,6 +17,8 @@ def found(module: types.ModuleType) -> bool:
     try:
         for playbook in (*PLAYBOOKS, *HOOK_PLAYBOOKS):
             play(module.step, module.Process(), playbook)
+        for restoring in RESTORING_PLAYBOOKS:
+            play_restoring(module, restoring)
         for spec in CORNERS:
             walk(module, spec)
     except (AssertionError, KeyError):
@@ -23,7 +26,7 @@ def found(module: types.ModuleType) -> bool:
     return False
 
 
-@pytest.mark.parametrize("mutant", MUTANTS + HOOK_MUTANTS, ids=lambda mutant: mutant.fault)
+@pytest.mark.parametrize("mutant", MUTANTS + HOOK_MUTANTS + RESTORING_MUTANTS, ids=lambda mutant: mutant.fault)
 def test_the_fault_is_found(mutant: Mutant) -> None:
     assert found(build(mutant)), "neither walk nor playbooks notice"
 

@@ -4,6 +4,8 @@ import pytest
 
 from tests.model.hook_playbooks import HOOK_PLAYBOOKS
 from tests.model.playbooks import BASE, DUE, PLAYBOOKS, Playbook, play
+from tests.model.restoring_playbooks import RESTORING_PLAYBOOKS, Restoring, play_restoring
+from tmd.core import process as machine
 from tmd.core.condition import UNKNOWN
 from tmd.core.effects import Log, SendSignal
 from tmd.core.inputs import RestartAsked, SignalAsked, SpecReplaced, StartAsked, StopAsked
@@ -16,6 +18,11 @@ ALL = [*PLAYBOOKS, *HOOK_PLAYBOOKS]
 @pytest.mark.parametrize("playbook", ALL, ids=lambda playbook: playbook.sentence)
 def test_playbook(playbook: Playbook) -> None:
     play(step, Process(), playbook)
+
+
+@pytest.mark.parametrize("playbook", RESTORING_PLAYBOOKS, ids=lambda playbook: playbook.sentence)
+def test_what_outlives_the_daemon(playbook: Restoring) -> None:
+    play_restoring(machine, playbook)
 
 
 def test_a_playbook_that_is_wrong_fails() -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from tests.model.walk_hooks import check_hooks, condemns, is_answer, is_veto
+from tests.model.walk_restoring import check_restoring, owes
 from tmd.config.settings import Autorestart, ProcessSpec
 from tmd.core.effects import Arm, Effect, Log, SendSignal, Spawn, Tell
 from tmd.core.inputs import (
@@ -86,6 +87,8 @@ class World(NamedTuple):
     """prestop was asked for and did not answer"""
     stands: bool = False
     """no hook can keep this life from being stopped"""
+    owed: int = 0
+    """the daemon's end overruled a wish that it be up: 1, or that it be restarted: 2"""
 
 
 class Node(NamedTuple):
@@ -159,6 +162,7 @@ def inputs(node: Node) -> Iterator[ProcessInput]:
     for epoch, failure in itertools.product((EPOCH, EPOCH - 1), ("", "no")):
         yield PrestopEnded(epoch, failure)
     yield SpecReplaced(CORNERS[0])
+    yield StopAsked(by_hand=False, cause="shutdown")
 
 
 def walk(machine: ModuleType, spec: ProcessSpec) -> tuple[int, int, set[tuple[S, S]]]:
@@ -170,6 +174,7 @@ def walk(machine: ModuleType, spec: ProcessSpec) -> tuple[int, int, set[tuple[S,
     while todo:
         node = todo.pop()
         process, world = node
+        check_restoring(machine, spec, node)
         if world.flight is False and process.pid and process.state is S.STARTING and not world.old:
             grown = Node(process, world._replace(old=True, refusable=False))
             if grown not in seen:
@@ -199,6 +204,7 @@ def fold(process: Any) -> Any:
         starts=0,
         spawnerr="",
         exitstatus=0,
+        deadline=None if process.deadline is None else 0.0,
         started_at=None if process.started_at is None else 0.0,
         stopping_at=None if process.stopping_at is None else 0.0,
         kill_sent_at=None if process.kill_sent_at is None else 0.0,
@@ -240,6 +246,7 @@ def check(
     check_exits(spec, node, happened, after, effects, told)
     remembered = check_hooks(machine, spec, node, happened, after, effects, told, EPOCH)
     world = world._replace(hook=remembered.hook, stands=remembered.stands)
+    world = world._replace(owed=owes(spec, node, happened, told, world.failed))
     if is_nonsense(node, happened):
         assert (after, effects) == (before, ()), "something that cannot happen made a difference"
     young = after.state is not S.STARTING or after.in_flight
@@ -274,6 +281,7 @@ def check_timers(
     arms = [effect for effect in effects if isinstance(effect, Arm)]
     assert after.epoch >= before.epoch + moves, "a transition that leaves the epoch"
     assert len(arms) <= 1, "two timers at once"
+    assert all(arm.at == after.deadline for arm in arms), "the deadline is not remembered"
     assert all(arm.epoch == after.epoch and arm.at >= now for arm in arms), "a timer that is deaf from birth"
     fired = isinstance(happened, TimerFired) and happened.epoch == before.epoch
     if fired and arms:
@@ -281,6 +289,7 @@ def check_timers(
     armed = bool(arms) or (world.timer and after.epoch == before.epoch and not fired)
     timed = after.state in (S.BACKOFF, S.STOPPING) or (after.state is S.STARTING and after.pid > 0)
     assert armed == timed, "a state that waits needs a timer, and no other has one"
+    assert armed == (after.deadline is not None), "a deadline without a timer, or the other way round"
     return world._replace(timer=armed)
 
 

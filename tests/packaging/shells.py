@@ -17,7 +17,7 @@ import pexpect
 
 from tests.packaging import tools
 from tests.packaging.tools import ROOT, Tool
-from tests.support import eventually
+from tests.support import end_terminal, eventually
 
 Name = Literal["bash", "zsh", "fish"]
 COMPLETIONS = ROOT / "etc" / "completions"
@@ -134,7 +134,7 @@ def shell(name: Name, directory: Path, environment: Mapping[str, str]) -> Iterat
     try:
         yield Shell(terminal)
     finally:
-        terminal.close(force=True)
+        end_terminal(terminal)
 
 
 def _prepared(name: Name, home: Path) -> tuple[Tool, list[str]]:

@@ -39,7 +39,9 @@ def test_systemd_accepts_the_unit_as_it_is_but_for_a_missing_program() -> None:
 
 def test_a_mistake_in_a_unit_would_be_noticed(tmp_path: Path) -> None:
     copy = tmp_path / "tmd.service"
-    copy.write_text(UNIT.read_text().replace("=tmd ", f"={SCRIPTS}/tmd ").replace("KillMode=mixed", "KillMode=mixd"))
+    copy.write_text(
+        UNIT.read_text().replace("=tmd ", f"={SCRIPTS}/tmd ").replace("KillMode=process", "KillMode=proces")
+    )
     assert "kill mode" in verified(copy).stderr
 
 
@@ -50,6 +52,7 @@ def test_the_unit_starts_tmd_with_flags_that_it_has(tmp_path: Path) -> None:
     command = config["Service"]["ExecStart"].split()
     assert command == ["tmd", "-n", "-c", "/etc/taskmaster/taskmaster.yaml"]
     assert config["Service"]["Type"] == "notify"
+    assert (config["Service"]["Restart"], config["Service"]["KillMode"]) == ("always", "process"), "tmd takes them back"
     (tmp_path / "t.yaml").write_text("programs: {a: {command: sleep 1}}\n")
     check = re.search(r"^ExecReload=tmd (--check-config) ", UNIT.read_text(), re.MULTILINE)
     assert check is not None

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from tests.support import eventually
 from tmd.posix import pipes
-from tmd.posix.channel import Transformed
-from tmd.posix.drain import Drain, LogTarget, Sinks
+from tmd.posix.drain import Drain, LogTarget, Sinks, Transformed
 
 PROGRAMS = Path(__file__).parent.parent / "programs"
 
@@ -22,17 +21,25 @@ class Station:
     def __init__(self, syslog_path: str = "/nonexistent/log") -> None:
         self.posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.dropped: list[tuple[str, int, str]] = []
+        self.healed: list[str] = []
+        """paths that worked again"""
         self.heard: list[tuple[Hashable, Transformed]] = []
         self.failures: list[str] = []
         self.programs: list[subprocess.Popen[bytes]] = []
         self.drain = Drain(
             post=self.posted.put,
-            dropped=lambda path, count, reason: self.dropped.append((path, count, reason)),
+            dropped=self._hear_of,
             heard=lambda key, transformed: self.heard.append((key, transformed)),
             failed=self.failures.append,
             syslog_path=syslog_path,
         )
         self.drain.start()
+
+    def _hear_of(self, path: str, count: int, reason: str) -> None:
+        if reason:
+            self.dropped.append((path, count, reason))
+        else:
+            self.healed.append(path)
 
     def serve(self) -> None:
         """Run what was posted so far."""

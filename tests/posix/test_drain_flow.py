@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support import eventually
 from tmd.core.capture import BEGIN_TOKEN, END_TOKEN, CaptureTransform, Transformed
 from tmd.posix import drain as drain_module
 from tmd.posix.drain import LogTarget, Sinks
+from tmd.posix.sinks import State
 
 
 def test_lines_across_rotations_are_all_there(station: Station, log: Path) -> None:
@@ -250,8 +252,18 @@ class Broken:
     def feed(self, data: bytes) -> Transformed:
         raise ValueError(f"cannot take {len(data)} bytes")
 
+    @property
+    def preserves(self) -> bool:
+        return False
+
     def end(self) -> Transformed:
         raise ValueError("cannot end")
+
+    def state(self) -> State:
+        raise ValueError("cannot tell")
+
+    def resume(self, state: Mapping[str, str]) -> None:
+        raise ValueError(f"cannot resume {state}")
 
 
 def test_a_broken_transform_or_copy_stops_nothing(station: Station, log: Path) -> None:

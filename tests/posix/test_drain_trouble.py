@@ -244,6 +244,42 @@ def test_a_rotation_that_cannot_be_is_told_and_loses_nothing(station: Station, t
     assert reason.startswith("cannot rotate: ")
 
 
+def test_a_rotation_that_works_again_is_told(station: Station, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    occupied = tmp_path / "log.1" / "occupied"
+    occupied.mkdir(parents=True)
+    write_fd = station.open("out", Sinks(LogTarget(str(log), maxbytes=10_000, backups=1)))
+    try:
+        station.until(lambda: [os.write(write_fd, b"x" * 999 + b"\n"), station.dropped][1], what="the trouble")
+        assert station.healed == []
+        occupied.rmdir()
+        occupied.parent.rmdir()
+        station.until(lambda: [os.write(write_fd, b"x" * 999 + b"\n"), station.healed][1], what="the news")
+    finally:
+        os.close(write_fd)
+    assert station.healed == [str(log)]
+
+
+def test_what_works_again_is_told_once_and_after_the_last_loss(station: Station, tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "log"
+    write_fd = station.open("out", Sinks(LogTarget(str(log))))
+
+    def say() -> bool:
+        return os.write(write_fd, b"x" * 999 + b"\n") == 1000
+
+    try:
+        station.until(lambda: say() and station.dropped)
+        assert station.healed == []
+        log.parent.mkdir()
+        station.until(lambda: say() and station.healed)
+        say()
+        station.finish("out")
+    finally:
+        os.close(write_fd)
+    assert station.healed == [str(log)]
+    assert sum(count for _, count, _ in station.dropped) == station.drain.figures().total_dropped
+
+
 def test_own_writes_outlast_trouble_up_to_a_bound(
     station: Station, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -216,3 +216,88 @@ def test_of_two_that_start_together_one_wins_and_the_other_names_it(
         fd = os.open(path, os.O_RDWR | os.O_CREAT)
         fcntl.flock(fd, fcntl.LOCK_EX)  # until the winner has let go of it
         os.close(fd)
+
+
+# --- taken away ------------------------------------------------------------------------------------------------------
+
+
+def held_by(path: str) -> int | None:
+    with pytest.raises(PidFileHeld) as held:
+        PidFile.acquire(path)
+    return held.value.pid
+
+
+def test_what_is_as_it_should_be_is_left_alone(path: str) -> None:
+    pidfile = PidFile.acquire(path)
+    pidfile.write(5)
+    before = os.stat(path)
+    assert pidfile.look(5) is False
+    assert os.stat(path) == before
+    pidfile.release()
+
+
+@pytest.mark.parametrize("instead", [None, b"", b"77\n"])
+def test_a_file_that_was_removed_or_replaced_is_made_again_with_its_lock(path: str, instead: bytes | None) -> None:
+    pidfile = PidFile.acquire(path)
+    pidfile.write(5)
+    number = pidfile.fileno()
+    os.unlink(path)
+    if instead is not None:
+        Path(path).write_bytes(instead)
+    assert pidfile.look(5) is True
+    assert pidfile.look(5) is False
+    assert Path(path).read_bytes() == b"5\n"
+    assert pidfile.fileno() == number, "who inherits it finds it where it was"
+    assert not os.get_inheritable(number)
+    assert held_by(path) == os.getpid()
+    pidfile.release()
+    assert not os.path.exists(path)
+
+
+@pytest.mark.parametrize("text", [b"", b"77\n", b"5\n6\n"])
+def test_another_number_in_it_is_put_right(path: str, text: bytes) -> None:
+    pidfile = PidFile.acquire(path)
+    pidfile.write(5)
+    Path(path).write_bytes(text)
+    assert pidfile.look(5) is True
+    assert Path(path).read_bytes() == b"5\n"
+    pidfile.release()
+
+
+def test_a_directory_that_was_removed_is_made_again(open_dir: Path) -> None:
+    place = open_dir / "run"
+    place.mkdir(mode=0o710)
+    place.chmod(0o710)
+    pidfile = PidFile.acquire(str(place / "tmd.pid"))
+    pidfile.write(5)
+    (place / "tmd.pid").unlink()
+    place.rmdir()
+    assert pidfile.look(5) is True
+    assert place.stat().st_mode & 0o777 == 0o710
+    pidfile.release()
+
+
+def test_another_daemon_s_file_is_left_alone_and_ours_stays_open(path: str) -> None:
+    pidfile = PidFile.acquire(path)
+    os.unlink(path)
+    other = PidFile.acquire(path)
+    other.write(77)
+    with pytest.raises(PidFileHeld):
+        pidfile.look(5)
+    assert Path(path).read_bytes() == b"77\n"
+    other.release()
+    assert pidfile.look(5) is True
+    pidfile.release()
+
+
+def test_what_cannot_be_made_leaves_everything_as_it_was(path: str) -> None:
+    pidfile = PidFile.acquire(path)
+    os.unlink(path)
+    os.mkdir(path)
+    before = set(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="directory"):
+        pidfile.look(5)
+    assert set(os.listdir("/proc/self/fd")) == before
+    os.rmdir(path)
+    assert pidfile.look(5) is True
+    pidfile.release()

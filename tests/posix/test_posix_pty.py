@@ -80,6 +80,7 @@ def test_the_terminal_is_the_programs_own(terminal: tuple[int, int]) -> None:
         {"LC_CTYPE": "C"},
         {"LC_CTYPE": ""},
         {"LC_ALL": "C", "A b": "c=d"},
+        {"LD_LIBRARY_PATH": "/nowhere\u00e9:", "LD_BIND_NOW": "", "LC_ALL": "C"},
         {"X\udcff": "\udcfe\n", "PYTHONHOME": "/x"},
     ],
 )
@@ -88,6 +89,25 @@ def test_the_environment_is_what_was_asked_for(environment: dict[str, str], term
     assert code == 0
     found = dict(item.split("=", 1) for item in os.fsdecode(output.replace(b"\r\n", b"\n")).split("\0") if item)
     assert found == environment
+
+
+def test_libraries_that_are_the_programs_only(terminal: tuple[int, int], tmp_path: Path) -> None:
+    loaded = set(re.findall(r"/(lib[^/]*\.so[.0-9]*)$", Path("/proc/self/maps").read_text(), re.MULTILINE))
+    unfit = {name for name in loaded if not name.startswith("libc.so")}
+    assert unfit, "the interpreter needs more than the C library, a shell does not"
+    for name in unfit:
+        (tmp_path / name).write_bytes(b"no library")
+    start = launch(terminal[1], "sh", "-c", "echo $LD_LIBRARY_PATH", path="/bin/sh")
+    start = replace(start, environment=ENVIRONMENT | {"LD_LIBRARY_PATH": str(tmp_path)})
+    assert run(terminal, start) == (0, f"{tmp_path}\r\n".encode())
+
+
+def test_libraries_that_only_the_interpreter_needs_stay_its_own(
+    terminal: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/of/the/daemon")
+    start = launch(terminal[1], "env", path="/usr/bin/env", environment={"A": "b"})
+    assert run(terminal, start) == (0, b"A=b\r\n")
 
 
 @pytest.mark.parametrize("restores", [True, False])

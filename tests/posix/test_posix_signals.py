@@ -126,6 +126,26 @@ def test_loops_follow_each_other_and_each_hears_its_own() -> None:
         live()
 
 
+def test_a_held_signal_that_a_loop_has_noted_and_not_told_is_told_by_the_next() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        first = Loop()
+        first.on_signal(signal.SIGUSR1, lambda _: None)
+        first.call_soon(first.stop)
+        first.run()
+        os.kill(os.getpid(), signal.SIGUSR1)  # it has ended, and is not closed yet
+        first.close()
+        got: list[int] = []
+        second = Loop()
+        second.on_signal(signal.SIGUSR1, got.append)
+        second.call_later(0.01, second.stop)
+        second.run()
+        second.close()
+        assert got == [signal.SIGUSR1]
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+
+
 # --- children ------------------------------------------------------------------------------------------------------
 
 

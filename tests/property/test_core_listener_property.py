@@ -7,6 +7,7 @@ listener really did. Every event is accepted once, or counted as dropped, or sti
 from collections.abc import Iterable
 from itertools import pairwise
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -27,6 +28,7 @@ from tmd.core.listener import (
 )
 from tmd.core.notices import EventsDropped, ListenerStuck
 from tmd.core.pool import Deliver, Pool, PoolEffect, Restart, default_judge
+from tmd.core.pool_state import PoolState
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 
@@ -309,6 +311,12 @@ class PoolMachine(RuleBasedStateMachine):
             self.speak(id_, words)
 
     # --- time
+
+    @rule()
+    def another_daemon_goes_on(self) -> None:
+        state = msgspec.msgpack.decode(msgspec.msgpack.encode(self.pool.state()), type=PoolState)
+        self.pool = Pool("p", self.spec, self.ids, "sup", self.judge)
+        self.pool.take_over(state)
 
     @rule(seconds=st.sampled_from([2.0, 100.0]))
     def oversleep(self, seconds: float) -> None:

@@ -6,6 +6,7 @@ the end each well-behaved program is where it was last wanted, every operation h
 
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -280,6 +281,16 @@ class OverseerMachine(RuleBasedStateMachine):
 
 
 OverseerMachine.TestCase.settings = settings(
-    max_examples=400, stateful_step_count=30, deadline=None, derandomize=True, database=None
+    max_examples=150, stateful_step_count=30, deadline=None, derandomize=True, database=None
 )
 TestOverseer = OverseerMachine.TestCase
+
+
+class OverseerForLong(OverseerMachine):
+    """The same, with more of everything."""
+
+
+OverseerForLong.TestCase.settings = settings(
+    max_examples=1000, stateful_step_count=40, deadline=None, derandomize=True, database=None
+)
+TestOverseerForLong = pytest.mark.soak(pytest.mark.timeout(900)(OverseerForLong.TestCase))

@@ -7,11 +7,14 @@ effect is carried out here as the real shell would do it, and on the way each on
 import heapq
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
+
+import msgspec
 
 from tmd.config.settings import GroupSpec, ProcessSpec
 from tmd.core.effects import Arm, ArmOverseer, Effect, Halt, Log, RunPrestop, SendSignal, Spawn, Tell
+from tmd.core.group import Member
 from tmd.core.inputs import (
     AddGroupAsked,
     DaemonStarted,
@@ -47,6 +50,7 @@ from tmd.core.notices import (
 from tmd.core.operations import Awaiting
 from tmd.core.overseer import Overseer
 from tmd.core.process import LEGAL
+from tmd.core.records import Entry, Life
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 from tmd.wire.states import ProcessState
@@ -207,6 +211,54 @@ class World:
         self._count += 1
         heapq.heappush(self._agenda, (when, self.random.random(), self._count, what))
 
+    def _while_it_lives(self, what: Callable[[], None]) -> Callable[[], None]:
+        """Return what only the present daemon would do."""
+        daemon = self.overseer
+        return lambda: what() if self.overseer is daemon else None
+
+    # --- another daemon
+
+    def replace_daemon(self, groups: Iterable[GroupSpec], down_s: float) -> None:
+        """Kill the daemon; after a time another one takes over, which has these groups.
+
+        All it gets from the first one is what can be written down. Its own timers and orders are gone with it.
+        """
+        entries = [self._entry(member) for group in self.overseer.groups.values() for member in group.members.values()]
+        known = msgspec.json.decode(msgspec.json.encode(entries), type=list[Entry])
+        self.overseer = Overseer()
+        self.operations = [operation for operation in self.operations if operation.done]
+        self._states, self._groups = {}, set()
+        self.run(down_s)
+        for group in groups:
+            self.feed(AddGroupAsked(group))
+        for entry in known:
+            if self.overseer.member(entry.id) is not None:
+                self._restore(entry)
+        self.feed(DaemonStarted())
+        for entry in known:
+            self._tell_what_happened(entry)
+
+    def _entry(self, member: Member) -> Entry:
+        pid = member.process.pid
+        return Entry(id=member.id, process=member.process, life=Life(token="k.1", pid=pid) if pid else None)
+
+    def _restore(self, entry: Entry) -> None:
+        self._states[entry.id] = entry.process.state
+        for effect in self.overseer.restore(entry, self.now):
+            if not isinstance(effect, RunPrestop) or self.children[effect.pid].alive:
+                self._perform(effect)
+        self._work()
+
+    def _tell_what_happened(self, entry: Entry) -> None:
+        """Tell the news of a process that nobody heard."""
+        child = self.children.get(entry.process.pid)
+        if child is None:
+            return
+        if not child.alive:
+            self.feed(ForProcess(entry.id, Exited(ExitStatus())))
+        elif child.suspended != entry.process.paused:
+            self.feed(ForProcess(entry.id, Paused() if child.suspended else Resumed()))
+
     # --- inputs and effects
 
     def feed(self, input: OverseerInput) -> None:  # noqa: A002
@@ -232,7 +284,7 @@ class World:
                 self._arm(effect)
             case ArmOverseer(token=token, at=at):
                 assert at >= self.now
-                self._at(at, lambda: self._inbox.append(LevelDue(token)))
+                self._at(at, self._while_it_lives(lambda: self._inbox.append(LevelDue(token))))
             case Tell():
                 self._tell(effect.notice)
             case Log():
@@ -251,7 +303,7 @@ class World:
             if self._timers[effect.id] == mine:
                 self._answer(effect.id, TimerFired(effect.epoch))
 
-        self._at(effect.at, fire)
+        self._at(max(self.now, effect.at), self._while_it_lives(fire))
 
     def _spawn(self, effect: Spawn) -> None:
         assert not [child for child in self.children.values() if child.alive and child.id == effect.id], "two lives"
@@ -271,7 +323,8 @@ class World:
         assert self.children[effect.pid].alive, "a prestop for nobody"
         behaviour = self.behaviours[effect.spec.name]
         answer = PrestopEnded(effect.epoch, behaviour.prestop_failure)
-        self._at(self.now + behaviour.prestop_s, lambda: self._answer(effect.id, answer))
+        answered = self._while_it_lives(lambda: self._answer(effect.id, answer))
+        self._at(self.now + behaviour.prestop_s, answered)
 
     def end(self, child: Child, status: ExitStatus) -> None:
         """Let a child end, unless it is suspended (then only SIGKILL ends it)."""

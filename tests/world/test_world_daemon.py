@@ -241,6 +241,27 @@ def test_shutdown_stops_groups_by_falling_priority_each_level_awaited() -> None:
     assert all(world.state(name) == "STOPPED" for name in names)
 
 
+def test_a_shutdown_in_a_hurry_waits_for_no_level() -> None:
+    world = World()
+    world.behaviours |= {name: Behaviour(stops_in_s=5) for name in "abc"}
+    world.start(program("a", 1), program("b", 2), program("c", 3))
+    world.run(2)
+    world.feed(ShutdownAsked())
+    assert world.told(ProcessStopping) == ["c"]
+    world.feed(ShutdownAsked(at_once=True))
+    assert world.told(ProcessStopping) == ["c", "b", "a"]
+    assert world.told(DaemonStopping) == [""]
+    assert world.run_until_halt() == 5
+
+
+def test_a_shutdown_may_be_in_a_hurry_from_the_beginning() -> None:
+    world = World()
+    world.start(program("a", 1), program("b", 2))
+    world.run(2)
+    world.feed(ShutdownAsked(at_once=True))
+    assert world.told(ProcessStopping) == ["b", "a"]
+
+
 def test_inside_a_group_shutdown_goes_by_process_priority_without_waiting() -> None:
     world = World()
     world.behaviours |= {name: Behaviour(stops_in_s=1) for name in "abc"}

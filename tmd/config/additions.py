@@ -7,6 +7,7 @@ defaults, what its daemon section says for all programs) was put aside when the 
 from collections.abc import Mapping as AnyMapping
 from typing import NamedTuple
 
+from tmd.config.container import in_container_too
 from tmd.config.daemon import finish_daemon, read_daemon
 from tmd.config.environment_files import check_environment_files
 from tmd.config.groups import distinct
@@ -67,7 +68,9 @@ def read_addition(basis: Basis, group: str, program: str, options: AnyMapping[st
     check_environment_files(setup)
     if setup.findings.problems:
         raise ConfigRefused(setup.findings.problems)
-    return Addition(processes, tuple(setup.findings.warnings))
+    if basis.daemon.container:
+        processes = tuple(in_container_too(spec) for spec in processes)
+    return Addition(tuple(processes), tuple(setup.findings.warnings))
 
 
 def _check_name(what: str, name: str, body: Mapping, setup: Setup) -> None:

@@ -7,8 +7,10 @@ are told in order of place. Nothing is looked up but through the Host.
 from typing import NamedTuple
 
 from tmd.config.alerts import read_alerts
+from tmd.config.container import in_container
 from tmd.config.daemon import DaemonPart, finish_daemon, read_daemon
 from tmd.config.environment_files import check_environment_files
+from tmd.config.exit_kinds import check_exit_on
 from tmd.config.extensions import read_extensions
 from tmd.config.groups import read_groups
 from tmd.config.host import Host
@@ -47,6 +49,8 @@ def build(tree: Tree, host: Host) -> Built:
     if setup.findings.problems:
         words = "" if tree.native else setup.findings.problems[0].reason
         raise ConfigRefused(setup.findings.problems, supervisor_text=words, files=tree.files)
+    if settings.daemon.container:
+        settings = in_container(settings)
     return Built(settings, tuple(setup.findings.warnings), setup.findings.origins)
 
 
@@ -87,6 +91,7 @@ def _supervisor(root: Mapping, setup: Setup) -> Settings:
     alerts = read_alerts(sections["supervisord"], _named(sections, "alert"), daemon.settings, groups, setup)
     _check_sections(sections, setup)
     active, shadowed = _sorted(groups)
+    check_exit_on(daemon.settings.exit_on, reading.reader, active, setup)
     return Settings(
         dialect=Dialect.SUPERVISOR,
         daemon=daemon.settings,
@@ -144,6 +149,7 @@ def _native(root: Mapping, setup: Setup) -> Settings:
     active, shadowed = _sorted(read_native_groups(parts, daemon.for_all, setup))
     sections = [(name, _body(entry)) for name, entry in parts["alerts"].entries.items()]
     alerts = read_alerts(parts["taskmaster"], sections, daemon.settings, active, setup)
+    check_exit_on(daemon.settings.exit_on, reading.reader, active, setup)
     return Settings(
         dialect=Dialect.NATIVE,
         daemon=daemon.settings,

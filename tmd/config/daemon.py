@@ -3,6 +3,7 @@
 import posixpath
 from typing import Any, NamedTuple
 
+from tmd.config.container import STDOUT
 from tmd.config.host import Host
 from tmd.config.native_kinds import Context
 from tmd.config.option import Option
@@ -13,6 +14,7 @@ from tmd.config.servers import absolute
 from tmd.config.settings import DaemonSettings
 from tmd.tree.node import Mapping, Origin, Scalar
 from tmd.tree.problems import ConfigRefused, Problem
+from tmd.wire.places import homeless
 
 _NATIVE = {option.name: option for option in DAEMON}
 _SUPERVISOR = {name: option for name, option in _NATIVE.items() if not option.native_only}
@@ -33,6 +35,10 @@ _AFTER_USER = (
     "strip_ansi",
     "statedir",
     "keep_root_to_spawn",
+    "cgroups",
+    "container",
+    "exit_on",
+    "stop_grace",
 )
 """In the order Supervisor reads them, which decides what its first complaint is.
 
@@ -122,7 +128,7 @@ def finish_daemon(reading: DaemonReading, setup: Setup) -> DaemonPart:
         account = setup.host.find_user(str(uid))
         gid = account.gid if account is not None else None
     values = {**reading.values, **{name: value for name, value in reading.flags.items() if name in reading.values}}
-    _place_files(reader, values, reading.flags, setup)
+    _place_files(reader, values, reading.flags, uid, setup)
     settings = DaemonSettings(**values, user=user_text if uid is not None else None, uid=uid, gid=gid)
     _check_kept_root(reader, settings, setup)
     _watch_logs(reader, settings, setup)
@@ -133,8 +139,10 @@ def finish_daemon(reading: DaemonReading, setup: Setup) -> DaemonPart:
     return DaemonPart(settings, for_all)
 
 
-def _place_files(reader: Reader, values: dict[str, Any], flags: dict[str, Any], setup: Setup) -> None:
-    """Make paths absolute, and put files nobody placed where they belong."""
+def _place_files(
+    reader: Reader, values: dict[str, Any], flags: dict[str, Any], becomes: int | None, setup: Setup
+) -> None:
+    """Make paths absolute, and put files nobody placed where they belong. `becomes`: the user the daemon will be."""
     places = setup.host.places
     unplaced = {
         "logfile": places.logfile if setup.native else absolute("supervisord.log", setup),
@@ -144,13 +152,30 @@ def _place_files(reader: Reader, values: dict[str, Any], flags: dict[str, Any], 
     for name, default in unplaced.items():
         if reader.entry(name) is None and name not in flags:
             values[name] = default
+    if values["container"]:
+        values["nodaemon"] = True
+        if reader.entry("logfile") is None and "logfile" not in flags:
+            values["logfile"], values["logfile_maxbytes"] = STDOUT, 0
     for name in ("logfile", "pidfile", "childlogdir"):
         if not (name == "logfile" and values[name] == "syslog"):
             values[name] = absolute(values[name] or unplaced[name], setup)
     if values["statedir"] is None:
-        values["statedir"] = places.state if setup.native else values["childlogdir"]
+        own = places.run if values["container"] else places.state  # no state outlives a container
+        beside_logs = not setup.native and _is_private(values["childlogdir"], becomes, setup)
+        values["statedir"] = values["childlogdir"] if beside_logs else own
     if values["directory"] is not None:
         values["directory"] = absolute(values["directory"], setup)
+
+
+def _is_private(directory: str, becomes: int | None, setup: Setup) -> bool:
+    """Tell whether nobody but the daemon may make files there, as far as there is another place for its own.
+
+    What is believed after a crash is not kept where others could write it, nor where they could take its name.
+    """
+    host = setup.host
+    if becomes not in (None, host.uid) or host.places.state.startswith(f"{homeless(host.uid)}/"):
+        return True  # our places are not that user's, or where everybody may make files, too
+    return host.unsafe_directory(directory, ()) is None and not host.open_to_all(directory)
 
 
 def _check_kept_root(reader: Reader, settings: DaemonSettings, setup: Setup) -> None:

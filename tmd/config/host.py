@@ -41,6 +41,8 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     unsafe_directory: Callable[[str, tuple[int, ...]], str | None] = lambda path, uids: None
     """(absolute directory, uids that are trusted beside root) -> why somebody else could plant or swap a file there,
     in words that finish a sentence (`anybody can write to '/srv'`); None when nobody can"""
+    open_to_all: Callable[[str], bool] = lambda path: False
+    """whether everybody may make files in an absolute directory, as in that for temporary ones"""
     environment_file_problems: Callable[[EnvironmentFile, int | None], Sequence[str]] | None = None
     """(file, uid of the program, None: ours) -> all that is wrong with it, a line each; None: nobody wants to know
     before the program starts, as it may change until then"""

@@ -9,7 +9,7 @@ from tmd.config import value_schemas as schemas
 from tmd.config.environment import parse_environment
 from tmd.config.host import Host
 from tmd.config.native_kinds import Context, text_of
-from tmd.config.settings import HOOK_FAILURES, LOG_FORMATS, Autorestart
+from tmd.config.settings import ADOPT, CONTROL_GROUPS, HOOK_FAILURES, LOG_FORMATS, ORPHANS, Autorestart
 from tmd.config.signal_names import signal_name
 from tmd.tree.node import Node
 from tmd.wire.levels import LEVEL_WORDS
@@ -147,6 +147,9 @@ SIGNAL = Kind(
 )
 LOG_FORMAT = one_of("format", LOG_FORMATS)
 HOOK_FAILURE = one_of("rule", HOOK_FAILURES)
+ORPHAN_RULE = one_of("rule", ORPHANS)
+CONTROL_GROUP_RULE = one_of("rule", CONTROL_GROUPS)
+ADOPTION = Kind("rule", ", ".join(ADOPT), None, native.adoption, _show_text, schemas.ADOPTION)
 AUTORESTART = Kind(
     "restart rule",
     "always, never or unexpected",

@@ -7,9 +7,9 @@ from tmd.config.build import build
 from tmd.config.expand import Names, expand_native, expand_supervisor
 from tmd.config.host import Host
 from tmd.config.safety import unsafe_files
-from tmd.config.settings import Settings
-from tmd.tree.files import read_tree
-from tmd.tree.node import Origin
+from tmd.config.settings import Dialect, Settings
+from tmd.tree.files import Tree, read_tree
+from tmd.tree.node import Entry, Mapping, Origin
 
 
 class Loaded(NamedTuple):
@@ -26,6 +26,16 @@ class Loaded(NamedTuple):
     """`program:web.command`, `programs.web.command`... -> where it was written"""
     basis: Basis
     """what programs that join later are read with"""
+
+
+def in_force(settings: Settings, path: str, host: Host) -> Loaded:
+    """Return settings whose file cannot be used just now, as if it had been read and had nothing else in it."""
+    native = settings.dialect is Dialect.NATIVE
+    origin = Origin(path)
+    section = "taskmaster" if native else "supervisord"
+    root = Mapping({section: Entry(origin, Mapping({}, origin, section))}, origin)
+    tree = Tree(path, native, root, (path,), {path: path.rpartition("/")[0] or "/"})
+    return Loaded(settings, (), (), (path,), {}, basis_of(tree, host, settings.daemon))
 
 
 def load_file(path: str, host: Host) -> Loaded:

@@ -13,7 +13,7 @@ from tmd.config import supervisor_kinds as supervisor
 from tmd.config.environment import parse_environment
 from tmd.config.host import Host
 from tmd.config.names import unfit
-from tmd.config.settings import AUTO, Autorestart, EnvironmentFile
+from tmd.config.settings import AUTO, Adopt, Autorestart, EnvironmentFile
 from tmd.config.signal_names import SIGNALS
 from tmd.tree.node import Mapping, Node, Scalar, Sequence, describe
 from tmd.tree.shape import nearest
@@ -198,6 +198,17 @@ def autorestart(node: Node, context: Context) -> Autorestart:
     text = text_of(node)
     try:
         return _AUTORESTART_WORDS.get(text.lower()) or supervisor.autorestart(text, context.host)
+    except ValueError:
+        raise Unfit(f"cannot read {text!r}") from None
+
+
+def adoption(node: Node, context: Context) -> Adopt:
+    """A boolean word, or kill."""
+    text = text_of(node)
+    if text.lower() == "kill":
+        return "kill"
+    try:
+        return "yes" if supervisor.boolean(text, context.host) else "no"
     except ValueError:
         raise Unfit(f"cannot read {text!r}") from None
 

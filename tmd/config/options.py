@@ -6,6 +6,7 @@ and `explain`. Defaults are values, not texts; a native default is given only wh
 
 from tmd.config import alert_kinds, kinds
 from tmd.config.alert_options import ALERT
+from tmd.config.exit_kinds import EXIT_ON
 from tmd.config.option import Effect, Option, Section
 from tmd.config.program_options import FCGI, LISTENER, MB, PROGRAM
 from tmd.wire.levels import Level
@@ -69,8 +70,9 @@ DAEMON = (
         "statedir",
         kinds.OWN_DIRECTORY,
         None,
-        "Directory of what outlives the daemon, such as how programs ended.",
-        shown="childlogdir, or the state directory",
+        "Directory of what outlives the daemon: how programs ended, and the journal by which those that still run "
+        "are taken back after a crash.",
+        shown="childlogdir where nobody else can write, or the state directory",
         example="/var/lib/taskmaster",
     ),
     Option("user", kinds.USER, None, "User the daemon itself becomes at start; wants root.", example="nobody"),
@@ -79,6 +81,36 @@ DAEMON = (
         kinds.OWN_BOOLEAN,
         False,
         "Whether a daemon that becomes `user` can still start and signal programs of other users, and nothing else.",
+    ),
+    Option(
+        "cgroups",
+        kinds.CONTROL_GROUP_RULE,
+        "auto",
+        "Whether programs get control groups of their own to find all they start: auto where the daemon may make some.",
+    ),
+    Option(
+        "container",
+        kinds.OWN_BOOLEAN,
+        False,
+        "Whether it is the main program of a container: it stays in the foreground, and what programs write goes to "
+        "its standard output and standard error, each line with the program's name.",
+    ),
+    Option(
+        "exit_on",
+        EXIT_ON,
+        (),
+        "What ends the daemon, with the exit status of the program: fatal: or exit: and a program, a group or any.",
+        effect=_LIVE,
+        example="fatal:any",
+    ),
+    Option(
+        "stop_grace",
+        kinds.OWN_SECONDS,
+        None,
+        "How long the end of the daemon may take before programs that still run are killed; 0 is for ever.",
+        effect=_LIVE,
+        shown="7 in a container, else 0",
+        example="30",
     ),
     Option(
         "uid", kinds.USER, None, "User of all programs that name none themselves.", native_only=True, example="nobody"

@@ -1,5 +1,7 @@
 """The difference between the groups that are active and the groups a configuration asks for."""
 
+from zlib import crc32
+
 import msgspec
 
 from tmd.config.option import Effect
@@ -57,6 +59,9 @@ _RESTART_FIELDS = tuple(
     if field not in _LABELS and (field not in _OPTIONS or _OPTIONS[field].effect is Effect.RESTART)
 )
 """what only a new process can have; a field that is no option of its own (uid, gid...) belongs here, too"""
+_DEFAULTS = {
+    field.name: {} if field.name == "environment" else field.default for field in msgspec.structs.fields(ProcessSpec)
+}
 
 
 def plan_update(active: tuple[GroupSpec, ...], wanted: tuple[GroupSpec, ...]) -> Plan:
@@ -92,6 +97,16 @@ def _group_change(old: GroupSpec, new: GroupSpec) -> GroupChange:
 def needs_restart(old: ProcessSpec, new: ProcessSpec) -> bool:
     """Return whether two specs of one process differ in something that only a new process can have."""
     return any(getattr(old, field) != getattr(new, field) for field in _RESTART_FIELDS)
+
+
+def fingerprint(spec: ProcessSpec) -> str:
+    """Return a short word that differs where `needs_restart` would, for comparisons with what is no longer there.
+
+    It stays the same over versions of the program: a setting that is not set adds nothing to it.
+    """
+    said = [(field, value) for field in _RESTART_FIELDS if (value := getattr(spec, field)) != _DEFAULTS.get(field)]
+    data = repr([(field, sorted(value.items()) if isinstance(value, dict) else value) for field, value in said])
+    return f"{crc32(data.encode(errors='surrogatepass')):08x}-{len(data):x}"
 
 
 def daemon_changes(old: Settings, new: Settings) -> tuple[str, ...]:

@@ -168,6 +168,30 @@ PROGRAM = (
         native=True,
     ),
     *HOOK_OPTIONS,
+    Option(
+        "adopt",
+        kinds.ADOPTION,
+        "yes",
+        "What becomes of it when tmd is killed and started again: yes takes it back as it runs, no leaves it alone and "
+        "starts another, kill ends it first.",
+        effect=_LIVE,
+    ),
+    Option(
+        "essential",
+        kinds.OWN_BOOLEAN,
+        False,
+        "Whether the daemon ends, with its exit status, when it has ended for good and nobody asked for that.",
+        effect=_LIVE,
+    ),
+    Option(
+        "orphans",
+        kinds.ORPHAN_RULE,
+        "keep",
+        "What becomes of processes it has started and left behind when it ends: kill ends them before anything else "
+        "happens, warn names them in the log, keep does not look for them.",
+        native="kill",
+        effect=_NEXT,
+    ),
     Option("redirect_stderr", kinds.BOOLEAN, False, "Whether standard error goes where standard output goes."),
     Option(
         "tty",

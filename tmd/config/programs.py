@@ -85,6 +85,9 @@ def read_program(
         "log_format",
         "hook_timeout",
         "hook_failure",
+        "adopt",
+        "essential",
+        "orphans",
     ):
         common[name] = reader.read(name, names)
     common |= _user(reader, names, for_all, setup)

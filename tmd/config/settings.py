@@ -101,6 +101,17 @@ HookFailure: TypeAlias = Literal["ignore", "abort"]
 """what a hook that fails changes: nothing, or what it was run for does not happen"""
 HOOK_FAILURES: tuple[HookFailure, ...] = ("ignore", "abort")
 
+Adopt: TypeAlias = Literal["yes", "no", "kill"]
+"""what the next daemon does with a process that outlived its daemon: takes it back, leaves it alone, ends it"""
+ADOPT: tuple[Adopt, ...] = ("yes", "no", "kill")
+
+Orphans: TypeAlias = Literal["kill", "warn", "keep"]
+"""what becomes of processes that a program has left behind when it ended: they are ended, told of, not looked for"""
+ORPHANS: tuple[Orphans, ...] = ("kill", "warn", "keep")
+
+ControlGroups: TypeAlias = Literal["auto", "no"]
+CONTROL_GROUPS: tuple[ControlGroups, ...] = ("auto", "no")
+
 AlertKind: TypeAlias = Literal["file", "webhook", "email", "syslog"]
 FACILITIES = (
     *("daemon", "user", "auth", "authpriv", "cron", "lpr", "mail", "news", "uucp"),
@@ -189,6 +200,8 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     """it has a terminal of its own in place of three pipes; `redirect_stderr` is then true"""
     log_format: LogFormat = "raw"
     """of the lines in its logs; events, captures and syslog get what the program wrote"""
+    prefixed: tuple[str, ...] = ()
+    """streams whose lines are in the form `prefix` where it is raw: they go where those of others go, too"""
     prestart: str | None = None
     """command run before each start, awaited"""
     poststart: str | None = None
@@ -201,6 +214,10 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     """seconds until a hook is killed, which counts as its failure; 0 is for ever"""
     hook_failure: HookFailure | None = None
     """None: abort for prestart, ignore for the others"""
+    adopt: Adopt = "yes"
+    orphans: Orphans = "keep"
+    essential: bool = False
+    """its end, unless somebody asked for it, is the daemon's"""
     stdout_logfile: str | None = AUTO
     """a path, `AUTO`, or None for no log"""
     stdout_logfile_maxbytes: int = 50 * 1024 * 1024
@@ -285,6 +302,14 @@ class DaemonSettings(msgspec.Struct, frozen=True, kw_only=True):
     strip_ansi: bool = False
     statedir: str = ""
     """absolute; holds what outlives the daemon; empty: nothing does"""
+    container: bool = False
+    """it is the main program of a container: what programs write goes to its standard streams"""
+    exit_on: tuple[str, ...] = ()
+    """`fatal:NAME` or `exit:NAME`, NAME a process, a group or `any`: what happens to these ends the daemon"""
+    stop_grace: float | None = None
+    """seconds the end may take before what still runs is killed; 0 is for ever; None: 7 in a container, else 0"""
+    cgroups: ControlGroups = "auto"
+    """whether programs get control groups of their own, where we may make some"""
     keep_root_to_spawn: bool = False
     """a daemon that becomes `user` keeps the right to start and signal processes of others, and nothing else of root"""
 

@@ -57,6 +57,8 @@ RESTART = words(
     ("always", "never", "unexpected", "true", "false", "yes", "no", "on", "off", "1", "0"), True, False, 1, 0
 )
 
+ADOPTION = words(("kill", "true", "false", "yes", "no", "on", "off", "1", "0"), True, False, 1, 0)
+
 
 def seconds(least: float, most: float | None = None) -> Schema:
     """Return the schema of a duration; a bare number counts seconds, and only of such a one the bounds are checked."""

@@ -137,7 +137,7 @@ class Reporter:
             case n.ProcessAdded() | n.ProcessRemoved():
                 self._lives.pop(notice.id, None)
                 return None
-            case n.DaemonRunning():
+            case n.DaemonRunning(resumed=False):
                 return Alert("daemon_started", now.wall, {"pid": self._pid, "version": self._version})
             case n.DaemonStopping():
                 self._leaving = True
@@ -167,6 +167,9 @@ class Reporter:
                 begun = self._lives.setdefault(id_, _Life())
                 begun.pid, begun.since = pid, now.at
                 return self._about(id_, "process_started", now, {"pid": pid})
+            case n.ProcessRestored(id=id_, pid=pid):
+                self._lives[id_] = _Life(pid, notice.started_at)
+                return None
             case n.ProcessRunning(id=id_, pid=pid):
                 self._lives.setdefault(id_, _Life()).failed = {}
                 return self._about(id_, "process_running", now, {"pid": pid})

@@ -17,13 +17,14 @@ class AnsiStripper:
     """Removes escape sequences from a stream; holds back what may be the beginning of one."""
 
     def __init__(self) -> None:
-        self._held = b""
+        self.held = b""
+        """what may be the beginning of a sequence"""
 
     def feed(self, data: bytes) -> bytes:
         """Return what is certain to stay of the bytes so far."""
-        if self._held:
-            data = self._held + data
-            self._held = b""
+        if self.held:
+            data = self.held + data
+            self.held = b""
         if b"\x1b" not in data:
             return data
         kept, last = [], 0
@@ -36,12 +37,12 @@ class AnsiStripper:
         if start < 0 and rest.endswith(b"\x1b"):
             start = len(rest) - 1
         if start >= 0:
-            self._held = rest[start:]
+            self.held = rest[start:]
             rest = rest[:start]
         kept.append(rest)
         return b"".join(kept)
 
     def end(self) -> bytes:
         """Return what was held back: the stream ended, so it is no sequence."""
-        held, self._held = self._held, b""
+        held, self.held = self.held, b""
         return held

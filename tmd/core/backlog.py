@@ -52,6 +52,8 @@ class Parcel(msgspec.Struct, eq=False):
     """when it may be given again"""
     lost_with_listener: bool = False
     """the listener that held it is gone"""
+    held: bool = False
+    """it was given to a listener before"""
 
     def reject(self, by: ProcessId, now: float) -> None:
         """Note a rejection."""
@@ -219,6 +221,15 @@ class Losses:
         self._told_at = LONG_AGO
         self._untold = 0
         self._text = ""
+
+    @property
+    def state(self) -> tuple[float, int, str]:
+        """When it was told last, how many were counted since, and the line for them; may be set to go on from there."""
+        return self._told_at, self._untold, self._text
+
+    @state.setter
+    def state(self, state: tuple[float, int, str]) -> None:
+        self._told_at, self._untold, self._text = state
 
     @property
     def next_due(self) -> float | None:

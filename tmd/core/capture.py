@@ -2,8 +2,11 @@
 
 Promises the same log, events and communications however the output is cut into pieces, and that nothing is lost when
 it ends: bytes held back because they may begin a token are given out, and so is captured text whose end never came.
+Another one may go on where one stopped: `state` and `resume`.
 Knows nothing of files, pipes or who listens.
 """
+
+from collections.abc import Mapping
 
 import msgspec
 
@@ -50,6 +53,40 @@ class CaptureTransform:
         self._log: list[bytes] = []
         self._said: list[bytes] = []
         self._communicated: list[bytes] = []
+
+    @property
+    def preserves(self) -> bool:
+        """Whether the log gets just what is fed, at once."""
+        return not self._max_bytes and not self._strip_ansi
+
+    def state(self) -> dict[str, str]:
+        """Return what is held back, in words that JSON knows, bytes as Latin-1; empty for nothing.
+
+        `rest`: what would go to the log if no more came.
+        """
+        escape, captured_escape = self._log_stripper.held, self._capture_stripper.held
+        if not (self._capturing or self._held or escape):
+            return {}
+        parts = {"rest": escape + self._held, "held": self._held, "escape": escape}
+        if self._capturing:
+            captured = bytes(self._captured)
+            parts |= {"captured": captured, "captured_escape": captured_escape}
+            parts["rest"] = captured + captured_escape + self._held + escape
+        return {name: part.decode("latin-1") for name, part in parts.items()}
+
+    def resume(self, state: Mapping[str, str]) -> None:
+        """Go on where another one stopped; what it held back that means nothing here goes to the log."""
+        parts = {name: part.encode("latin-1") for name, part in state.items()}
+        held, captured = parts.get("held", b""), parts.get("captured")
+        escapes = parts.get("escape", b""), parts.get("captured_escape", b"")
+        if ((held or captured is not None) and not self._max_bytes) or (any(escapes) and not self._strip_ansi):
+            self._log.append(parts.get("rest", b""))
+            return
+        self._held = held
+        self._log_stripper.held, self._capture_stripper.held = escapes
+        if captured is not None:
+            self._capturing = True
+            self._captured += captured
 
     def feed(self, data: bytes) -> Transformed:
         """Take the next bytes of the channel."""

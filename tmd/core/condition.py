@@ -44,12 +44,14 @@ class Wanted(Enum):
     AGAIN = "again"
 
 
-class Process(msgspec.Struct, frozen=True, kw_only=True):
+class Process(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One process: where it is and where it is wanted. Times are monotonic seconds, None for never."""
 
     state: ProcessState = STOPPED
     wanted: Wanted = Wanted.DOWN
     epoch: int = 0
+    deadline: float | None = None
+    """when the timer armed in this epoch is due"""
     pid: int = 0
     """0 when nothing runs"""
     backoff: int = 0
@@ -72,6 +74,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     """an operator wants it down; that wish outlives a reload"""
     quiesced: bool = False
     """the daemon goes down: nothing is started or retried"""
+    put_off: Wanted | None = None
+    """what it was to be when the end of the daemon overruled that; None: nothing was overruled"""
     prestopping: bool = False
     """it is RUNNING still, and the hook that comes before its stop signal runs"""
     stop_stands: bool = False

@@ -18,6 +18,20 @@ class Deliver(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class Hold(msgspec.Struct, frozen=True):
+    """An event is about to be given to a listener for the first time: from now on it is in somebody's hands."""
+
+    serial: int
+    poolserial: int
+    event: Event
+
+
+class Settle(msgspec.Struct, frozen=True):
+    """An event that was given before was accepted or dropped: it is not to be given again."""
+
+    serial: int
+
+
 class Restart(msgspec.Struct, frozen=True):
     """Stop a listener, by force if need be, and start it anew. It is given nothing until it `began`."""
 
@@ -25,7 +39,7 @@ class Restart(msgspec.Struct, frozen=True):
     reason: str
 
 
-PoolEffect = Deliver | Restart | Log | Tell
+PoolEffect = Deliver | Hold | Settle | Restart | Log | Tell
 Judge = Callable[[Event, bytes], Verdict]
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tmd.config.settings import Autorestart, ProcessSpec
 from tmd.core import notices as n
-from tmd.core.inputs import ExitStatus, StopCause
+from tmd.core.inputs import NOTHING_LEFT, ExitStatus, LeftBehind, StopCause
 
 How: TypeAlias = Literal["exited", "too_soon", "stopped", "not_started", "lost"]
 """exited: by itself, when it was up; too_soon: by itself, before `startsecs`; stopped: as asked; not_started: there was
@@ -78,6 +78,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """lost: the start of the daemon that found it so"""
     rebooted: bool = False
     """lost: the machine has started anew since"""
+    left: LeftBehind = NOTHING_LEFT
+    """what it had started and was still there"""
     orphaned: bool = False
     """lost: the next tmd found it still running"""
 
@@ -96,6 +98,22 @@ def rules_of(spec: ProcessSpec) -> Rules:
     """Return the rules that settings make."""
     return Rules(
         spec.autorestart, spec.exitcodes, spec.startsecs, spec.startretries, spec.stopsignal, spec.stopwaitsecs
+    )
+
+
+def shifted(end: End, seconds: float) -> End:
+    """Return the same end, so much later."""
+
+    def later(at: float) -> float:
+        return at + seconds if at else 0.0
+
+    return replace(
+        end,
+        at=end.at + seconds,
+        started_at=later(end.started_at),
+        retry_at=later(end.retry_at),
+        since=later(end.since),
+        boundary=later(end.boundary),
     )
 
 
@@ -118,6 +136,7 @@ def _kind(end: End) -> tuple[object, ...]:
         end.reason,
         end.rebooted,
         end.orphaned,
+        (end.left.count > 0, end.left.killed, end.left.survivors > 0),
     )
 
 
@@ -149,6 +168,18 @@ def between(older: End, newer: End, starts: Sequence[float]) -> list[float]:
     return [at for at in starts if older.at < at <= newer.at]
 
 
+class CourseState(msgspec.Struct, omit_defaults=True):
+    """What goes on with one process, as another daemon goes on with it; fields as in `Course`."""
+
+    pid: int = 0
+    started_at: float = 0.0
+    trouble: str = ""
+    last: End | None = None
+    started: float | None = None
+    ignored_s: float | None = None
+    sent: tuple[int, float] | None = None
+
+
 class Course:
     """What goes on with one process, as far as its next end will have to tell.
 
@@ -167,10 +198,35 @@ class Course:
         self._sent: tuple[int, float] | None = None
         """the last signal somebody asked for, and when"""
 
+    def state(self) -> CourseState:
+        """Return all of it, for another daemon to go on with."""
+        return CourseState(
+            self.pid, self.started_at, self.trouble, self.last, self._started, self._ignored_s, self._sent
+        )
+
+    @classmethod
+    def resumed(cls, state: CourseState) -> "Course":
+        """Return one that goes on where an earlier daemon was."""
+        course = cls()
+        course.pid, course.started_at, course.trouble, course.last = (
+            state.pid,
+            state.started_at,
+            state.trouble,
+            state.last,
+        )
+        course._started, course._ignored_s, course._sent = state.started, state.ignored_s, state.sent
+        return course
+
     @property
     def alive(self) -> bool:
         """Whether a process exists."""
         return self.pid != 0
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set by so much."""
+        self.started_at += seconds
+        if self.last is not None:
+            self.last = shifted(self.last, seconds)
 
     def relayed(self, signum: int, at: float) -> None:
         """Take note of a signal sent because somebody asked; `at`: monotonic."""
@@ -183,6 +239,8 @@ class Course:
                 self.pid, self.started_at, self._started = pid, wall, at
                 self._ignored_s = self._sent = None
                 self.trouble = ""
+            case n.ProcessRestored():
+                self.pid, self.started_at, self._started = notice.pid, notice.started, notice.started_at
             case n.ProcessKilled(waited_s=waited_s):
                 if self._ignored_s is None:
                     self._ignored_s = waited_s
@@ -233,6 +291,7 @@ class Course:
             relayed=self._died_of_what_was_sent(end, status, at),
             stdout=words.stdout,
             stderr=words.stderr,
+            left=status.left,
         )
         self.pid = 0
         return self._amended(end)

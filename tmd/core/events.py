@@ -69,7 +69,7 @@ def event_of(notice: Notice) -> Event | None:
             return Event("PROCESS_GROUP_ADDED", f"groupname:{notice.name}\n")
         case GroupRemoved():
             return Event("PROCESS_GROUP_REMOVED", f"groupname:{notice.name}\n")
-        case DaemonRunning():
+        case DaemonRunning(resumed=False):
             return Event("SUPERVISOR_STATE_CHANGE_RUNNING", "")
         case DaemonStopping():
             return Event("SUPERVISOR_STATE_CHANGE_STOPPING", "")

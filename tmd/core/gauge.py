@@ -12,8 +12,8 @@ RestartReason: TypeAlias = Literal["exited", "unexpected", "failed", "asked", "c
 its settings changed; it is a listener that was stuck; its poststart hook failed."""
 
 ExitKind: TypeAlias = Literal["expected", "unexpected", "signal", "stopped", "failed"]
-"""How a life ended: by itself with a code in `exitcodes`, with another, by a signal that was not ours, as asked, or
-before `startsecs`."""
+"""How a life ended: by itself with a code in `exitcodes`, with another one or one that nobody saw, by a signal that was
+not ours, as asked, or before `startsecs`."""
 
 RESTART_REASONS: tuple[RestartReason, ...] = (
     "exited",
@@ -46,7 +46,7 @@ class Gauge(msgspec.Struct, frozen=True):
     processes: int
 
 
-class Counts(msgspec.Struct):
+class Counts(msgspec.Struct, omit_defaults=True):
     """What happened to one process since it was added."""
 
     starts: int = 0
@@ -55,8 +55,10 @@ class Counts(msgspec.Struct):
     exits: dict[str, int] = msgspec.field(default_factory=dict)
     """by `ExitKind`"""
     last_exit: int | None = None
-    """exit code, 128 + n for signal n; None: it never ended"""
+    """exit code, 128 + n for signal n; None: it never ended, or nobody saw how"""
     spawn_failures: int = 0
     """starts that did not come as far as a process"""
     ended_cpu_s: float = 0.0
     """what the lives that are over have used, with all children they waited for"""
+    left_behind: int = 0
+    """processes it had started and that were still there when it had ended, whatever became of them"""

@@ -12,16 +12,18 @@ class Member:
     """One process in its group.
 
     `spec`: the settings of its present life. `next_spec`: those of its next one, when a change waits for the present
-    life to end. `leaving`: it disappears as soon as it is at rest.
+    life to end. `leaving`: it disappears as soon as it is at rest. `restored`: what it was under an earlier daemon goes
+    on, and nothing of it starts on its own.
     """
 
-    __slots__ = ("leaving", "next_spec", "process", "spec")
+    __slots__ = ("leaving", "next_spec", "process", "restored", "spec")
 
     def __init__(self, spec: ProcessSpec) -> None:
         self.spec = spec
         self.process = Process()
         self.next_spec: ProcessSpec | None = None
         self.leaving = False
+        self.restored = False
 
     @property
     def id(self) -> ProcessId:

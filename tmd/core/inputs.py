@@ -19,8 +19,23 @@ class LastWords(msgspec.Struct, frozen=True):
 LAST_WORDS_BYTES = 2048
 
 
+class LeftBehind(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a process had started and was still there when it had ended."""
+
+    count: int = 0
+    names: tuple[str, ...] = ()
+    """of the first few"""
+    killed: bool = True
+    """what became of them: ended, or only told of"""
+    survivors: int = 0
+    """so many could not be ended"""
+
+
+NOTHING_LEFT = LeftBehind()
+
+
 class ExitStatus(msgspec.Struct, frozen=True):
-    """How a process ended: by exit code or by signal."""
+    """How a process ended: by exit code or by signal; neither: it ended while nobody could see how."""
 
     code: int | None = None
     signal: int | None = None
@@ -28,17 +43,25 @@ class ExitStatus(msgspec.Struct, frozen=True):
     last_words: LastWords = LastWords()
     cpu_s: float = 0.0
     """processor time it used in its life, and its children that it waited for"""
+    left: LeftBehind = NOTHING_LEFT
 
     @property
     def number(self) -> int:
-        """The exit code, or -1 for a death by signal (Supervisor's convention)."""
+        """The exit code, or -1 for a death by signal (Supervisor's convention) and for one that nobody saw."""
         return -1 if self.code is None else self.code
 
+    @property
+    def known(self) -> bool:
+        """Whether anybody saw how it ended."""
+        return self.code is not None or self.signal is not None
 
-StopCause: TypeAlias = Literal["asked", "restart", "removed", "changed", "shutdown", "listener", "poststart"]
+
+StopCause: TypeAlias = Literal[
+    "asked", "restart", "removed", "changed", "shutdown", "listener", "poststart", "outlived"
+]
 """Why a process is stopped: somebody asked (for a restart, when it is started again at once), somebody asked for a
 restart, it left the configuration, its settings changed, the daemon goes down, it is a listener in trouble, its
-poststart hook failed."""
+poststart hook failed, it outlived its daemon and cannot or shall not go on under the next one."""
 
 
 # --- of one process -------------------------------------------------------------------------------------------
@@ -167,7 +190,9 @@ class ForProcess(msgspec.Struct, frozen=True):
 
 
 class DaemonStarted(msgspec.Struct, frozen=True):
-    """All groups of the configuration are added: start what wants to be started."""
+    """All groups of the configuration are added: start what wants to be started. `resumed`: it was handed over."""
+
+    resumed: bool = False
 
 
 class AddGroupAsked(msgspec.Struct, frozen=True):
@@ -202,7 +227,12 @@ class LevelDue(msgspec.Struct, frozen=True):
 
 
 class ShutdownAsked(msgspec.Struct, frozen=True):
-    """The daemon is to end, or to start afresh: stop everything in order."""
+    """The daemon is to end, or to start afresh: stop everything in order.
+
+    `at_once`: there is no time for an order any more, also when one was begun with.
+    """
+
+    at_once: bool = False
 
 
 OverseerInput = (

@@ -8,7 +8,7 @@ nothing of clocks, files or who reads.
 
 import re
 from binascii import b2a_base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -117,6 +117,25 @@ class LineFormatter:
         """Give out what is held back: the line ends without a newline. More may be fed after it."""
         held, self._goes_on = bool(self._held), False
         return self._finished() if held else b""
+
+    def state(self) -> dict[str, str]:
+        """Return what is held back, in words that JSON knows, bytes as Latin-1; empty for nothing.
+
+        `rest`: as it came.
+        """
+        if not (self._held or self._goes_on):
+            return {}
+        return {
+            "rest": self._held.decode("latin-1"),
+            "began": self._began.decode("latin-1"),
+            "goes_on": "yes" if self._goes_on else "",
+        }
+
+    def resume(self, state: Mapping[str, str]) -> None:
+        """Go on with the line that another one held back."""
+        self._held += state.get("rest", "").encode("latin-1")
+        self._began = state.get("began", "").encode("latin-1") or self._stamp()
+        self._goes_on = bool(state.get("goes_on"))
 
     def _whole(self, data: bytes, now: bytes) -> bytes:
         """Return lines that came whole, at once."""

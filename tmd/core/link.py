@@ -1,11 +1,14 @@
 """One process of a pool of event listeners, what the pool has to do with it and says of it. Decides nothing."""
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 
 from tmd.core.backlog import LONG_AGO, TELL_EVERY_S, Parcel
 from tmd.core.effects import Log
 from tmd.core.events import shown
 from tmd.core.listener import Fell, Listener, ListenerState
+from tmd.core.pool_state import LinkState
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 
@@ -46,6 +49,38 @@ class Link:
         self.state_since: float | None = None
         self.fall_told_at = LONG_AGO
         self.falls_untold = 0
+
+    def state(self, number: Callable[[Parcel | None], int | None]) -> LinkState:
+        """Return all of it, for another daemon to go on with; `number` gives a parcel's place in a list."""
+        return LinkState(
+            id=self.id,
+            hang_ups=self.hang_ups,
+            speech=None if self.listener is None else self.listener.speech(),
+            running=self.running,
+            flushed=self.flushed,
+            closed=self.closed,
+            hung_up=self.hung_up,
+            restarting=self.restarting,
+            parcel=number(self.parcel),
+            blamed=number(self.blamed),
+            stepped_at=self.stepped_at,
+            state_since=self.state_since,
+            fall_told_at=self.fall_told_at,
+            falls_untold=self.falls_untold,
+        )
+
+    def resume(self, state: LinkState, listener: Listener, parcels: Sequence[Parcel]) -> None:
+        """Go on where an earlier daemon was. `listener`: what is to be its machine, if it has one."""
+        self.hang_ups = state.hang_ups
+        if state.speech is not None:
+            listener.resume(state.speech)
+            self.listener = listener
+        self.running, self.flushed, self.closed = state.running, state.flushed, state.closed
+        self.hung_up, self.restarting = state.hung_up, state.restarting
+        self.parcel = None if state.parcel is None else parcels[state.parcel]
+        self.blamed = None if state.blamed is None else parcels[state.blamed]
+        self.stepped_at, self.state_since = state.stepped_at, state.state_since
+        self.fall_told_at, self.falls_untold = state.fall_told_at, state.falls_untold
 
     @property
     def in_service(self) -> bool:

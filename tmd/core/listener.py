@@ -16,6 +16,8 @@ from enum import Enum, IntEnum
 
 import msgspec
 
+from tmd.core.pool_state import SpeechState
+
 MAX_RESULT_BYTES = 1024 * 1024
 MAX_LINE_BYTES = 1024
 
@@ -87,6 +89,23 @@ class Listener:
     def held_bytes(self) -> int:
         """How many bytes are kept until more tell what they mean."""
         return len(self._held)
+
+    def speech(self) -> SpeechState:
+        """Return where it is, for another daemon to go on with."""
+        return SpeechState(
+            state=self.state,
+            garbage_bytes=self.garbage_bytes,
+            held=bytes(self._held),
+            result_len=self._result_len,
+            skip=self._skip,
+            in_long_line=self._in_long_line,
+        )
+
+    def resume(self, speech: SpeechState) -> None:
+        """Go on where an earlier daemon was."""
+        self.state, self.garbage_bytes = ListenerState(speech.state), speech.garbage_bytes
+        self._held, self._result_len = bytearray(speech.held), speech.result_len
+        self._skip, self._in_long_line = speech.skip, speech.in_long_line
 
     def gave(self) -> None:
         """An event is on its way to it. Only to be called when it is READY."""

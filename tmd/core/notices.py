@@ -35,6 +35,18 @@ class ProcessSpawned(msgspec.Struct, frozen=True):
     pid: int
 
 
+class ProcessRestored(msgspec.Struct, frozen=True):
+    """It was started by an earlier daemon and goes on under this one, or its end is told now. No state was entered.
+
+    `started`: epoch seconds, `started_at`: monotonic; the state follows from what is told next, if anything is.
+    """
+
+    id: ProcessId
+    pid: int
+    started: float
+    started_at: float
+
+
 class ProcessRunning(msgspec.Struct, frozen=True):
     """Entered RUNNING."""
 
@@ -165,7 +177,9 @@ class GroupChanged(msgspec.Struct, frozen=True):
 
 
 class DaemonRunning(msgspec.Struct, frozen=True):
-    """The daemon is up and about to start what wants to be started."""
+    """The daemon is up and about to start what wants to be started. `resumed`: it was up before, and goes on."""
+
+    resumed: bool = False
 
 
 class DaemonStopping(msgspec.Struct, frozen=True):
@@ -249,6 +263,7 @@ Notice = (
     | ProcessRemoved
     | ProcessStarting
     | ProcessSpawned
+    | ProcessRestored
     | ProcessRunning
     | ProcessBackoff
     | ProcessStopping

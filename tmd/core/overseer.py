@@ -46,7 +46,18 @@ from tmd.core.notices import (
     ProcessSpared,
 )
 from tmd.core.process import Wanted, step
-from tmd.core.stopping import REPORT_EVERY_S, StopPlan, is_going, next_look, process_levels, shutdown_levels, survives
+from tmd.core.records import Entry
+from tmd.core.restoring import restored
+from tmd.core.stopping import (
+    REPORT_EVERY_S,
+    StopPlan,
+    UnfinishedStop,
+    is_going,
+    next_look,
+    process_levels,
+    shutdown_levels,
+    survives,
+)
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 from tmd.wire.states import ProcessState
@@ -56,6 +67,7 @@ class Overseer:
     """All groups and processes of a daemon.
 
     `groups`: by name, those on their way out included. `started`, `stopping`, `halted`: how far the daemon got.
+    `touched`: whose process is another one than before, or gone; it grows until somebody empties it.
     """
 
     def __init__(self) -> None:
@@ -63,6 +75,7 @@ class Overseer:
         self.started = False
         self.stopping = False
         self.halted = False
+        self.touched: set[ProcessId] = set()
         self._plans: list[StopPlan] = []
         self._shutdown: StopPlan | None = None
         self._report_at = 0.0
@@ -97,7 +110,7 @@ class Overseer:
             case ForProcess():
                 self._for_process(input.id, input.input)
             case DaemonStarted():
-                self._start()
+                self._start(resumed=input.resumed)
             case AddGroupAsked():
                 self._add_group(input.spec)
             case RemoveGroupAsked():
@@ -110,11 +123,42 @@ class Overseer:
                 self._level_due(input.token)
             case ShutdownAsked():
                 self._shut_down()
+                if input.at_once and self._shutdown is not None:
+                    self._shutdown.at_once = True
             case _:
                 assert_never(input)
         self._settle()
         self._out = []
         return out
+
+    def restore(self, entry: Entry, now: float, *, same_daemon: bool = False) -> list[Effect]:
+        """Have a process go on as it was under an earlier daemon; return what is to be done. `now`: monotonic seconds.
+
+        For one that has just been added, before `DaemonStarted`. Whatever happened meanwhile follows as inputs.
+        `same_daemon`: as in `restored`.
+        """
+        member = self.member(entry.id)
+        if member is None:
+            return []
+        member.spec, member.next_spec = entry.spec or member.spec, entry.next_spec
+        member.process, effects = restored(entry.process, member.spec, entry.life, now, same_daemon=same_daemon)
+        member.restored = True
+        self.touched.add(entry.id)
+        return list(effects)
+
+    def unfinished(self) -> list[UnfinishedStop]:
+        """Return the stops in order that are under way."""
+        return [
+            UnfinishedStop(plan.levels, list(plan.waiting), plan.by_hand)
+            for plan in self._plans
+            if plan is not self._shutdown
+        ]
+
+    def resume(self, unfinished: UnfinishedStop) -> None:
+        """Have a stop in order go on with the next step."""
+        plan = StopPlan(unfinished.levels, by_hand=unfinished.by_hand)
+        plan.waiting = dict.fromkeys(unfinished.waiting)
+        self._plans.append(plan)
 
     # --- one process -----------------------------------------------------------------------------------------
 
@@ -140,7 +184,10 @@ class Overseer:
             member.spec = input.spec
         elif ends_life and member.next_spec is not None:
             member.spec, member.next_spec = member.next_spec, None
-        member.process, effects = step(member.process, member.spec, input, self._now)
+        before = member.process
+        member.process, effects = step(before, member.spec, input, self._now)
+        if member.process is not before:
+            self.touched.add(member.id)
         self._out.extend(effects)
 
     def _spare(self, id: ProcessId) -> None:  # noqa: A002
@@ -153,18 +200,18 @@ class Overseer:
 
     # --- the daemon's start ----------------------------------------------------------------------------------
 
-    def _start(self) -> None:
+    def _start(self, *, resumed: bool) -> None:
         if self.started or self.stopping:
             return
         self.started = True
-        self._tell(DaemonRunning())
+        self._tell(DaemonRunning(resumed))
         for group in self.ordered_groups():
             for member in group.start_order():
                 self._autostart(member)
 
     def _autostart(self, member: Member) -> None:
         """Start what is to start on its own. Nothing waits for anything."""
-        if self.started and member.spec.autostart and not member.leaving:
+        if self.started and member.spec.autostart and not member.leaving and not member.restored:
             self._feed(member, StartAsked())
 
     # --- groups come, go and change --------------------------------------------------------------------------
@@ -287,6 +334,7 @@ class Overseer:
             if member.process.at_rest:
                 group = self.groups[going.group]
                 del self._leaving[going], group.members[going.process]
+                self.touched.add(going)
                 self._tell(ProcessRemoved(going))
                 self._drop_if_empty(group)
 
@@ -314,7 +362,7 @@ class Overseer:
 
     def _advance(self, plan: StopPlan) -> None:
         cause: StopCause = "shutdown" if plan is self._shutdown else "asked" if plan.by_hand else "restart"
-        while plan.levels and not plan.waiting:
+        while plan.levels and (plan.at_once or not plan.waiting):
             for asked in plan.levels.pop(0):
                 member = self.member(asked)
                 if member is not None:

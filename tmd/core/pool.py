@@ -9,30 +9,24 @@ Knows nothing of pipes and of how processes are run, only what it is told of the
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from tmd.config.settings import PoolSpec
 from tmd.core import words
 from tmd.core.backlog import Backlog, Losses, Parcel, parcel
-from tmd.core.delivery import Deliver, Judge, PoolEffect, PoolView, Restart, default_judge
+from tmd.core.delivery import Deliver, Hold, Judge, PoolEffect, PoolView, Restart, Settle, default_judge
 from tmd.core.effects import Log, Tell
 from tmd.core.events import Event, envelope
 from tmd.core.link import Link, ListenerView
 from tmd.core.listener import Fell, Judged, Listener, ListenerState, Moved, Verdict
 from tmd.core.notices import ListenerStuck
+from tmd.core.pool_state import PoolState
 from tmd.wire.events import covers
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 
-__all__ = [
-    "Deliver",
-    "ListenerView",
-    "Pool",
-    "PoolEffect",
-    "PoolView",
-    "Restart",
-    "Verdict",
-    "default_judge",
-]
+__all__ = ["Deliver", "Hold", "ListenerView", "Pool", "PoolEffect", "PoolView", "Restart", "Settle", "Verdict"]
+__all__ += ["default_judge"]
 
 MAX_STRIKES = 3
 """so many listeners at least must end, get stuck or break the protocol over an event before it is dropped"""
@@ -92,6 +86,39 @@ class Pool:
         """Tell whether the pool subscribed to a type, or to one that covers it."""
         return any(covers(subscribed, event_name) for subscribed in self.spec.events)
 
+    def state(self) -> PoolState:
+        """Return all of it, for another daemon to go on with."""
+        links, leaving = list(self._links.values()), list(self._leaving.values())
+        parcels = [*self._backlog, *(link.parcel for link in (*links, *leaving) if link.parcel is not None)]
+
+        def number(parcel: Parcel | None) -> int | None:
+            return next((place for place, each in enumerate(parcels) if each is parcel), None)
+
+        counts = (self._delivered, self._rejected, self._redelivered, self._dropped)
+        return PoolState(
+            parcels,
+            len(self._backlog),
+            [link.state(number) for link in links],
+            [link.state(number) for link in leaving],
+            self._next_poolserial,
+            (self._overflow.state, self._poison.state),
+            self._starved_since,
+            counts,
+        )
+
+    def take_over(self, state: PoolState) -> None:
+        """Go on where an earlier daemon was; before anything else happens."""
+        for waiting in state.parcels[: state.waiting]:
+            self._backlog.put(waiting)
+        for states, links in ((state.links, self._links), (state.leaving, self._leaving)):
+            for each in states:
+                link = links[each.id] = Link(each.id)
+                link.resume(each, Listener(partial(self._judged, link)), state.parcels)
+        self._next_poolserial, self._starved_since = state.next_poolserial, state.starved_since
+        self._overflow.state, self._poison.state = state.losses
+        self._delivered, self._rejected, self._redelivered, self._dropped = state.counts
+        self._unsettled = True
+
     # --- what happens
 
     def offer(self, serial: int, event: Event, now: float) -> list[PoolEffect]:
@@ -100,6 +127,21 @@ class Pool:
         self._backlog.put(parcel(serial, self._next_poolserial, event))
         self._next_poolserial += 1
         return self._settle(now, out, trim=True)
+
+    def recall(self, serial: int, poolserial: int, event: Event) -> None:
+        """Take back an event that a listener of an earlier daemon had, and nobody has accepted: it is given first."""
+        recalled = parcel(serial, poolserial, event)
+        recalled.held = recalled.lost_with_listener = True
+        self._backlog.put(recalled)
+
+    def resume(self, poolserial: int) -> None:
+        """Go on numbering where an earlier daemon may have been."""
+        self._next_poolserial = max(self._next_poolserial, poolserial)
+
+    @property
+    def next_poolserial(self) -> int:
+        """The number that the next event gets in this pool."""
+        return self._next_poolserial
 
     def began(self, id: ProcessId, now: float) -> list[PoolEffect]:  # noqa: A002
         """A process has a pid: it speaks the protocol from its beginning."""
@@ -275,6 +317,8 @@ class Pool:
             self._dropped += 1
             text = f"pool {self.name} event buffer overflowed, discarding event {gone.serial}"
             out += self._overflow.add(text, now)
+            if gone.held:
+                out.append(Settle(gone.serial))
         self._unsettled = self._unsettled and not trim
         if not self._backlog or self._is_anybody_free():
             self._starved_since = None
@@ -297,6 +341,9 @@ class Pool:
         link.stepped_at = link.state_since = now
         self._redelivered += given.lost_with_listener
         given.lost_with_listener = False
+        if not given.held:
+            given.held = True
+            out.append(Hold(given.serial, given.poolserial, given.event))
         data = envelope(
             given.event,
             identifier=self._identifier,
@@ -325,6 +372,8 @@ class Pool:
         if verdict is Verdict.ACCEPTED:
             self._delivered += 1
             out.append(Log(Level.DEBG, f"{name}: event was processed"))
+            if held is not None:
+                out.append(Settle(held.serial))
             return
         what = "was rejected" if verdict is Verdict.REJECTED else "caused an error"
         out.append(Log(Level.WARN, f"{name}: event {what}"))
@@ -374,6 +423,7 @@ class Pool:
         what = f"event {held.serial} ({held.event.name})"
         text = f"pool {self.name} discarding {what}: listeners failed {held.strikes} times over it"
         out += self._poison.add(text, now)
+        out.append(Settle(held.serial))
 
     def _has_hope(self, held: Parcel) -> bool:
         """Tell whether somebody is there who did not fail over an event yet."""

@@ -147,6 +147,8 @@ def _start_asked(process: Process, spec: ProcessSpec, reason: StartReason, now: 
 
 def _stop_asked(process: Process, spec: ProcessSpec, asked: StopAsked, now: float, out: Out) -> Process:
     by_hand = process.stopped_by_hand or asked.by_hand
+    if asked.cause != "shutdown":
+        process = replace(process, put_off=None)
     stands = process.stop_stands or asked.cause == "removed"
     process = _because(process, asked.cause)
     process = replace(process, wanted=Wanted.DOWN, stopped_by_hand=by_hand, stop_stands=stands)
@@ -178,7 +180,8 @@ def _signal_asked(process: Process, spec: ProcessSpec, asked: SignalAsked, out: 
 
 
 def _quiesced(process: Process, spec: ProcessSpec, out: Out) -> Process:
-    process = replace(process, quiesced=True)
+    if not process.quiesced:
+        process = replace(process, quiesced=True, put_off=None if process.at_rest else process.wanted)
     if process.in_flight:
         out.append(DropSpawn(spec.id))  # nothing is started now, not even what is about to be
     if process.in_flight or process.then_start:
@@ -199,8 +202,7 @@ def _spawned(process: Process, spec: ProcessSpec, pid: int, now: float, out: Out
         return _stop_if_up(process, spec, now, out)
     if spec.startsecs <= 0:
         return _succeed(process, spec, out)
-    out.append(Arm(spec.id, process.epoch, now + spec.startsecs))
-    return process
+    return _arm(process, spec, now + spec.startsecs, out)
 
 
 def _spawn_failed(process: Process, spec: ProcessSpec, failure: SpawnFailed, now: float, out: Out) -> Process:
@@ -276,7 +278,9 @@ def _poststart_failed(process: Process, spec: ProcessSpec, failed: PoststartFail
         return process
     out.append(Log(Level.CRIT, f"cannot leave '{spec.name}' running: {failed.reason} (it is stopped)"))
     wanted = process.wanted if process.then_start else Wanted.DOWN
-    process = replace(_because(process, "poststart"), wanted=wanted, spawnerr=failed.reason, stop_stands=True)
+    put_off = None if process.put_off is Wanted.UP else process.put_off
+    process = replace(_because(process, "poststart"), wanted=wanted, put_off=put_off)
+    process = replace(process, spawnerr=failed.reason, stop_stands=True)
     return _stop_if_up(process, spec, now, out)
 
 
@@ -296,7 +300,13 @@ def _timer_fired(process: Process, spec: ProcessSpec, epoch: int, now: float, ou
 
 
 def _move(process: Process, state: ProcessState) -> Process:
-    return replace(process, state=state, epoch=process.epoch + 1, prestopping=False)
+    return replace(process, state=state, epoch=process.epoch + 1, deadline=None, prestopping=False)
+
+
+def _arm(process: Process, spec: ProcessSpec, at: float, out: Out) -> Process:
+    """Set the deadline of the present epoch."""
+    out.append(Arm(spec.id, process.epoch, at))
+    return replace(process, deadline=at)
 
 
 def _launch(
@@ -314,6 +324,7 @@ def _launch(
         stopping_at=None,
         kill_sent_at=None,
         stop_stands=False,
+        cause="asked",
     )
     return _move(fresh, STARTING)
 
@@ -343,9 +354,9 @@ def _back_off(
     out.append(Tell(ProcessBackoff(spec.id, process.state, tries, process.spawnerr, pid, status, retry_at)))
     process = _move(replace(process, pid=0, backoff=tries), BACKOFF)
     if retry_at is not None:
-        out.append(Arm(spec.id, process.epoch, retry_at))
-        return process
+        return _arm(process, spec, retry_at, out)
     if exhausted:
+        process = replace(process, put_off=None)
         out.append(Log(Level.INFO, f"gave up: {spec.name} entered FATAL state, too many start retries too quickly"))
     return _give_up(process, spec, out)
 
@@ -365,7 +376,7 @@ def _stop_if_up(process: Process, spec: ProcessSpec, now: float, out: Out) -> Pr
         return process
     if process.state is not RUNNING or not spec.prestop:
         return _signal_to_stop(process, spec, now, out)
-    process = replace(process, prestopping=True, epoch=process.epoch + 1)
+    process = replace(process, prestopping=True, epoch=process.epoch + 1, deadline=None)
     out.append(RunPrestop(spec.id, spec, process.epoch, process.pid, process.cause))
     return process
 
@@ -378,8 +389,7 @@ def _signal_to_stop(process: Process, spec: ProcessSpec, now: float, out: Out) -
     if process.paused:
         _continue(process, spec, out)  # suspended, it would sleep through the stop signal until SIGKILL
     process = _move(replace(process, stopping_at=now, kill_sent_at=None), STOPPING)
-    out.append(Arm(spec.id, process.epoch, now + spec.stopwaitsecs))
-    return process
+    return _arm(process, spec, now + spec.stopwaitsecs, out)
 
 
 def _continue(process: Process, spec: ProcessSpec, out: Out) -> None:
@@ -395,8 +405,7 @@ def _kill(process: Process, spec: ProcessSpec, now: float, out: Out) -> Process:
     out.append(SendSignal(spec.id, pid, words.SIGKILL, spec.killasgroup))
     first = now if process.kill_sent_at is None else process.kill_sent_at
     process = _move(replace(process, kill_sent_at=first), STOPPING)
-    out.append(Arm(spec.id, process.epoch, now + max(spec.stopwaitsecs, KILL_AGAIN_MIN_S)))
-    return process
+    return _arm(process, spec, now + max(spec.stopwaitsecs, KILL_AGAIN_MIN_S), out)
 
 
 def _come_to_stop(
@@ -415,14 +424,18 @@ def _end(process: Process, spec: ProcessSpec, status: ExitStatus, now: float, ou
     wants_restart = spec.autorestart is Autorestart.ALWAYS or (
         spec.autorestart is Autorestart.UNEXPECTED and not expected
     )
-    restarts = wants_restart and process.state is RUNNING and not process.quiesced
+    would_restart = wants_restart and process.state is RUNNING
+    restarts = would_restart and not process.quiesced
+    put_off = process.put_off if would_restart else None
     word = "expected" if expected else "not expected"
     level = Level.INFO if expected else Level.WARN
     out.append(Log(level, f"exited: {spec.name} ({words.ending(status)}; {word})"))
     uptime_s = _age_s(process, now)
     out.append(Tell(ProcessExited(spec.id, process.state, expected, process.pid, status, uptime_s, restarts)))
-    spawnerr = "" if expected else f"Bad exit code {status.number}"
-    process = _move(replace(process, pid=0, backoff=0, exitstatus=status.number, spawnerr=spawnerr), EXITED)
+    unexpected = f"Bad exit code {status.number}" if status.known else "Ended while nobody could see how"
+    spawnerr = "" if expected else unexpected
+    ended = replace(process, pid=0, backoff=0, exitstatus=status.number, spawnerr=spawnerr, put_off=put_off)
+    process = _move(ended, EXITED)
     return _launch(process, spec, "restart", now, out) if restarts else process
 
 

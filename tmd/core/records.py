@@ -23,7 +23,9 @@ class Life(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pid: int = 0
     """0: it was about to be started"""
     ticks: int = 0
-    """when it began, as `/proc/PID/stat` tells (clock ticks since the machine started)"""
+    """when it began, as `/proc/PID/stat` tells (clock ticks since the machine started); 0: we may not look at it"""
+    uid: int = -1
+    """the user it was to be started as; -1: not known"""
     fingerprint: str = ""
     """of the settings that only a new life can have (`tmd.config.plan.fingerprint`)"""
     pipes: dict[str, int] = {}
@@ -50,5 +52,24 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """epoch seconds of the last start and of the last end, for display"""
     stopped: float = 0.0
     counts: Counts | None = None
+    fingerprint: str = ""
+    """of the settings of its last life, as in `Life`"""
+    logs: dict[str, str] = {}
+    """stdout, stderr: where its output goes"""
+    spec: ProcessSpec | None = None
+    """settings of its present life; this and the next one in a handover only"""
     next_spec: ProcessSpec | None = None
-    """settings that wait for its next life; in a handover only"""
+    """settings that wait for its next life"""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One run of a hook that is under way: enough to end it, and to run it anew."""
+
+    token: str
+    id: ProcessId
+    hook: str
+    facts: dict[str, str | None] = {}
+    """what it was told, beside the environment of its program"""
+    pid: int = 0
+    """0: it was about to be started"""
+    ticks: int = 0

@@ -5,6 +5,8 @@ Holds who is still to be asked and who is waited for. The asking is the overseer
 
 from collections.abc import Collection
 
+import msgspec
+
 from tmd.core.group import Group, Member, in_order
 from tmd.core.process import Process, Wanted
 from tmd.wire.names import ProcessId
@@ -18,12 +20,22 @@ SURVIVOR_GRACE_S = 10.0
 anybody could do from outside would end it, so everything else goes on without it."""
 
 
+class UnfinishedStop(msgspec.Struct, frozen=True):
+    """A stop of several levels as another daemon goes on with it; fields as in `StopPlan`."""
+
+    levels: list[list[ProcessId]]
+    waiting: list[ProcessId]
+    by_hand: bool
+
+
 class StopPlan:
     """A stop of several levels. `levels`: still to be asked; `waiting`: asked and not down yet, in the order asked."""
 
     def __init__(self, levels: list[list[ProcessId]], *, by_hand: bool) -> None:
         self.levels = levels
         self.by_hand = by_hand
+        self.at_once = False
+        """no level waits for another one any more"""
         self.waiting: dict[ProcessId, None] = {}
         self.abandoned: set[ProcessId] = set()
         self.token: int | None = None

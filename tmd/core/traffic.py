@@ -3,6 +3,8 @@
 from bisect import bisect_left
 from collections.abc import Callable
 
+import msgspec
+
 RPC_BOUNDS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """upper bounds of the buckets; what takes longer is in one more"""
 OTHER = "other"
@@ -31,6 +33,13 @@ class Histogram:
         return copied
 
 
+class TrafficState(msgspec.Struct):
+    """What was counted, as another daemon goes on with it. `rpc`: for each method the counts and the seconds in all."""
+
+    replies: dict[int, int] = {}
+    rpc: dict[str, tuple[list[int], float]] = {}
+
+
 class Traffic:
     """Counters of one daemon, shared by all its listeners."""
 
@@ -41,6 +50,19 @@ class Traffic:
         """seconds from a call's arrival to its reply, by method; a call nobody waits for any more counts too"""
         self.connections: dict[str, Callable[[], dict[str, int]]] = {}
         """by listener: what asks it for `open` and for what else it counts about its connections"""
+
+    def state(self) -> TrafficState:
+        """Return all that was counted."""
+        return TrafficState(self.replies, {name: (each.counts, each.total) for name, each in self.rpc.items()})
+
+    def resume(self, state: TrafficState) -> None:
+        """Go on counting where an earlier daemon was."""
+        self.replies = dict(state.replies)
+        for name, (counts, total) in state.rpc.items():
+            histogram = Histogram(RPC_BOUNDS_S)
+            if len(counts) == len(histogram.counts):
+                histogram.counts, histogram.total = list(counts), total
+                self.rpc[name] = histogram
 
     def replied(self, status: int) -> None:
         """Count a reply."""

@@ -74,7 +74,8 @@ def explain(situation: Situation, ends: Sequence[End], clock: Clock) -> list[str
 
 def account(end: End, situation: Situation, clock: Clock, *, runs: bool = False) -> list[str]:
     """Return what happened at an end, and which rule acted. `runs`: begin as one talks of what runs again."""
-    return [_head(end, situation, clock, runs=runs), *_by_whom(end), *_rule(end), *_more(end, clock)]
+    head = _head(end, situation, clock, runs=runs)
+    return [head, *_by_whom(end), *_left_behind(end), *_rule(end), *_more(end, clock)]
 
 
 def in_short(end: End, clock: Clock) -> str:
@@ -111,7 +112,10 @@ def _at_present(situation: Situation, clock: Clock) -> list[str]:
     age = duration(max(0.0, situation.now - situation.started_at))
     match situation.state:
         case ProcessState.RUNNING:
-            return [f"{name} runs since {clock(situation.started_at)} (pid {pid}, {age})."]
+            return [
+                f"{name} runs since {clock(situation.started_at)} (pid {pid}, {age}).",
+                *_taken_back(situation, clock),
+            ]
         case ProcessState.STARTING if pid:
             needed = _seconds(situation.startsecs)
             return [f"{name} is starting (pid {pid}, {age}): it counts as up after {needed} (startsecs)."]
@@ -123,6 +127,12 @@ def _at_present(situation: Situation, clock: Clock) -> list[str]:
             why = visible_line(situation.trouble) or "the kernel refused a signal"
             return [f"{name} is in an unknown state (pid {pid}): {why}."]
     return []
+
+
+def _taken_back(situation: Situation, clock: Clock) -> list[str]:
+    if not situation.pid or situation.started_at >= situation.daemon_started_at:
+        return []
+    return [f"It was taken back by the tmd that was started at {clock(situation.daemon_started_at)}, as it ran."]
 
 
 def _no_end(situation: Situation, clock: Clock) -> list[str]:
@@ -225,7 +235,26 @@ def _by_whom(end: End) -> list[str]:
         said.append(f"SIGKILL came from outside: not from tmd. {_memory(end)}".rstrip())
     elif end.signal is not None and end.how != "stopped" and end.signal not in _FROM_WITHIN:
         said.append(f"{words.signal_name(end.signal)} came from outside: not from tmd.")
+    elif end.code is None and end.signal is None and end.pid and end.how != "lost":
+        said.append("It ended while no tmd ran that could have seen how.")
     return said
+
+
+def _left_behind(end: End) -> list[str]:
+    left = end.left
+    if not left.count:
+        return []
+    one = left.count == 1
+    names = ", ".join(map(visible_line, left.names))
+    named = f" ({names}{', ...' if left.count > len(left.names) else ''})" if names else ""
+    what = f"{left.count} {'process' if one else 'processes'} it left behind{named}"
+    if not left.killed:
+        return [f"{what} {'was' if one else 'were'} left alone (orphans = warn)."]
+    if not left.survivors:
+        return [f"{what} {'was' if one else 'were'} killed."]
+    some = f"{left.survivors} of them would not die"
+    survive = "it would not die" if one else "none of them would die" if left.survivors == left.count else some
+    return [f"{what} {'was' if one else 'were'} to be killed, but {survive}."]
 
 
 def _memory(end: End) -> str:
@@ -258,6 +287,8 @@ def _cause(end: End) -> str:
             return "it did not do its work as an event listener"
         case "poststart":
             return "its poststart hook failed (see tmctl maintail)"
+        case "outlived":
+            return "it outlived the tmd that had started it"
         case "restart":
             return "somebody asked for a restart"
     return "somebody asked for a restart" if end.then == "restart" else "somebody asked for it"
@@ -304,6 +335,8 @@ def _rule(end: End) -> list[str]:
 
 def _expectation(end: End) -> str:
     codes = ", ".join(map(str, end.rules.exitcodes)) or "none"
+    if end.code is None and end.signal is None:
+        return "An end that nobody saw counts as unexpected."
     if end.code is None:
         return "A death by signal is never expected."
     if end.expected:

@@ -17,13 +17,13 @@ def signal_name(signum: int) -> str:
 
 
 def ending(status: ExitStatus) -> str:
-    """Return how a process ended: `exit status 3`, `terminated by SIGKILL (core dumped)`."""
+    """Return how a process ended: `exit status 3`, `terminated by SIGKILL (core dumped)`, or that nobody saw it."""
     if status.code is not None:
         return f"exit status {status.code}"
     if status.signal is not None:
         core = " (core dumped)" if status.core else ""
         return f"terminated by {signal_name(status.signal)}{core}"
-    return "unknown termination cause"
+    return "ended while nobody could see how"
 
 
 def seconds(duration_s: float) -> str:

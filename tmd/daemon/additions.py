@@ -50,6 +50,14 @@ class Additions:
         if (group := self._aside.pop(name, None)) is not None:
             self._groups[name] = group
 
+    def state(self) -> tuple[list[GroupSpec], list[GroupSpec]]:
+        """Return what was added, and what is set aside, for another daemon to go on with."""
+        return list(self._groups.values()), list(self._aside.values())
+
+    def take_over(self, state: tuple[list[GroupSpec], list[GroupSpec]]) -> None:
+        """Go on where an earlier daemon was."""
+        self._groups, self._aside = ({group.name: group for group in groups} for groups in state)
+
     def forget_aside(self) -> None:
         """Forget what was set aside."""
         self._aside.clear()

@@ -10,16 +10,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, assert_never
 
+import msgspec
 from msgspec.structs import replace
 
-from tmd.config.settings import AlertSpec
+from tmd.config.settings import AlertKind, AlertSpec
 from tmd.core import notices as n
 from tmd.core.alerts import Alert, Now, Reporter, sample, wants
 from tmd.daemon.bus import Told
 from tmd.daemon.mainlog import MainLog
 from tmd.daemon.sinks import Deliver, SinkView
 from tmd.daemon.sinks.complaints import Complaints
-from tmd.daemon.sinks.courier import Courier, Pace
+from tmd.daemon.sinks.courier import Courier, CourierState, Pace
 from tmd.daemon.sinks.discretion import server_of
 from tmd.daemon.sinks.file import FileSink
 from tmd.daemon.sinks.syslog import SyslogSink
@@ -35,6 +36,13 @@ EMAIL_PACE = Pace(batch=100, gather_s=0.5, burst=5, refill_s=60.0)
 """a crash loop fills the next mail, it does not send a thousand"""
 MAX_LEAVING = 4
 """sinks that are no longer configured and still have something to deliver; of more the oldest is given up"""
+
+
+class AlertsState(msgspec.Struct):
+    """What waits for sinks beyond the network, by kind and name, and what was dropped by sinks that are gone."""
+
+    couriers: list[tuple[AlertKind, str, CourierState]] = []
+    dropped: int = 0
 
 
 class Sink(Protocol):
@@ -252,6 +260,39 @@ class Alerts:
     def dropped(self) -> int:
         """How many alerts did not reach their sink, for whatever reason."""
         return self._dropped + sum(place.sink.dropped + place.sink.failed for place in self._all())
+
+    # --- from one daemon to the next ------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being delivered that could be delivered twice, or not at all, if nobody saw its end."""
+        couriers = [place.sink for place in self._all() if isinstance(place.sink, Courier)]
+        return bool(self.errands.out) or any(courier.away for courier in couriers)
+
+    def state(self) -> AlertsState:
+        """Return all there is, for another daemon to go on with."""
+        couriers = [
+            (place.spec.kind, place.spec.name, place.sink.state())
+            for place in self._places
+            if isinstance(place.sink, Courier)
+        ]
+        return AlertsState(couriers, self._dropped)
+
+    def take_over(self, state: AlertsState) -> None:
+        """Go on where an earlier daemon was, as far as there are such sinks."""
+        self._dropped = state.dropped
+        places = {(place.spec.kind, place.spec.name): place for place in self._places}
+        for kind, name, courier in state.couriers:
+            place = next((place for key, place in places.items() if key == (kind, name)), None)
+            if place is not None and isinstance(place.sink, Courier):
+                place.sink.take_over(courier)
+            else:
+                self._dropped += len(courier.waiting) + courier.counts[1] + courier.counts[2]
+
+    def let_go(self) -> None:
+        """End the threads of sinks: another daemon goes on."""
+        for place in self._all():
+            place.sink.close()
 
     # --- the end ----------------------------------------------------------------------------------------------
 

@@ -26,17 +26,20 @@ class Answers:
     """The read end of a listener's stdout, owned from now on.
 
     `said(data)` takes what was read; it returns whether it made sense. `hung_up()` is told when nothing can come any
-    more although nobody called `finish`.
+    more although nobody called `finish`. `fd` None: the end of the stream was read already.
     """
 
     def __init__(
-        self, loop: Loop, fd: int, said: Callable[[bytes], bool], hung_up: Callable[[], object] = lambda: None
+        self, loop: Loop, fd: int | None, said: Callable[[bytes], bool], hung_up: Callable[[], object] = lambda: None
     ) -> None:
         self._loop, self._said, self._hung_up = loop, said, hung_up
-        self._fd: int | None = fd
+        self._fd = fd
         self._chunk = CHUNK_BYTES
         self._timer: Timer | None = None
-        self._watch()
+        if fd is None:
+            self._timer = loop.call_later(HANG_UP_S, hung_up)
+        else:
+            self._watch()
 
     def finish(self) -> int | None:
         """Read what is left of a process that has ended; return the descriptor if a descendant holds the other end."""
@@ -45,6 +48,18 @@ class Answers:
             left -= len(data)
             self._said(data)
         return self._release()
+
+    @property
+    def fd(self) -> int | None:
+        """Where it is read from; None after the end of the stream."""
+        return self._fd
+
+    def hold(self) -> None:
+        """Read nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._fd is not None:
+            self._loop.unwatch(self._fd)
 
     def read_now(self) -> None:
         """Read what is there at once, and go on as before."""

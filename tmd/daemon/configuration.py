@@ -18,7 +18,7 @@ from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 
-LIVE_DAEMON_OPTIONS = frozenset({"loglevel"})
+LIVE_DAEMON_OPTIONS = frozenset({"loglevel", "exit_on", "stop_grace"})
 """options of the daemon itself that an update applies; others wait for a restart, and that is said"""
 
 
@@ -35,6 +35,11 @@ class Configuration:
         """what a restart that was asked for will begin with"""
         self._applied: Settings = loaded.settings
         self._load = load
+
+    @property
+    def applied(self) -> Settings:
+        """What is in force, as far as it can change while the daemon runs."""
+        return self._applied
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -88,6 +93,13 @@ class Configuration:
         """Forget a process that joined at run time."""
         self.additions.remove(id_)
         self._merge()
+
+    def take_over(self, additions: tuple[list[GroupSpec], list[GroupSpec]]) -> list[ProcessId]:
+        """Go on with what joined under an earlier daemon; return what has to give way to the file."""
+        self.additions.take_over(additions)
+        gone = self.additions.give_way(self._read_last.settings)
+        self._merge()
+        return gone
 
     def set_aside(self, name: str) -> None:
         """A group is removed: what joined it at run time goes with it, until it is added again or a file is read."""

@@ -5,10 +5,12 @@ A notice costs a few additions, whatever the number of processes.
 
 from collections.abc import Callable
 
+import msgspec
+
 from tmd.core import notices as n
 from tmd.core.gauge import Counts, ExitKind, RestartReason
 from tmd.core.inputs import ExitStatus, StopCause
-from tmd.core.traffic import Traffic
+from tmd.core.traffic import Traffic, TrafficState
 from tmd.daemon.bus import Told
 from tmd.daemon.surface import Channel
 from tmd.posix.drain import Tally
@@ -22,7 +24,17 @@ _REASONS: dict[StopCause, RestartReason] = {
     "shutdown": "asked",
     "listener": "listener",
     "poststart": "hook",
+    "outlived": "changed",
 }
+
+
+class CountersState(msgspec.Struct):
+    """What was counted beside the `Counts` of each process, as another daemon goes on with it."""
+
+    reasons: list[tuple[ProcessId, RestartReason]] = []
+    output: list[tuple[ProcessId, Channel, int]] = []
+    log_losses: dict[str, int] = {}
+    traffic: TrafficState = msgspec.field(default_factory=TrafficState)
 
 
 class Counters:
@@ -41,6 +53,23 @@ class Counters:
     def of(self, id_: ProcessId) -> Counts:
         """Return the counts of a process; all 0 for one that was never heard of."""
         return self._counts.get(id_) or Counts()
+
+    def restore(self, id_: ProcessId, counts: Counts) -> None:
+        """Take what an earlier daemon has counted of a process that has joined."""
+        self._counts[id_] = counts
+
+    def state(self) -> CountersState:
+        """Return all there is, for another daemon to go on with."""
+        output = [(id_, channel, tally.count) for (id_, channel), tally in self._tallies.items()]
+        return CountersState(list(self._reasons.items()), output, self.log_losses, self.traffic.state())
+
+    def take_over(self, state: CountersState) -> None:
+        """Go on counting where an earlier daemon was; before anything is drained."""
+        self._reasons |= dict(state.reasons)
+        for id_, channel, count in state.output:
+            self.tally(id_, channel).count = count
+        self.log_losses |= state.log_losses
+        self.traffic.resume(state.traffic)
 
     def log_bytes(self, id_: ProcessId, channel: Channel) -> int:
         """Return how many bytes of output were taken from all lives of a process, wherever they went."""
@@ -100,6 +129,7 @@ class Counters:
     def _ended(self, id_: ProcessId, pid: int, status: ExitStatus, kind: ExitKind) -> None:
         counts = self._known(id_)
         counts.exits[kind] = counts.exits.get(kind, 0) + 1
+        counts.left_behind += status.left.count
         counts.last_exit = 128 + status.signal if status.signal is not None else status.code
         # The kernel knows of all that was waited for, the last sample also of what others have inherited.
         counts.ended_cpu_s += max(status.cpu_s, self._spent(id_, pid))

@@ -23,6 +23,8 @@ from tmd.daemon.runtime import Runtime
 from tmd.daemon.service import ServiceReports
 from tmd.daemon.surface import GroupView, Operation, ProcessView, Result
 from tmd.daemon.terminals import Terminal
+from tmd.daemon.troubles import Troubles
+from tmd.daemon.upgrading import Upgrading
 from tmd.daemon.workers import Workers
 from tmd.posix.logfiles import LogTarget
 from tmd.posix.succession import Succession
@@ -61,7 +63,10 @@ class Daemon:
         self._history = history
         self._gauges = gauges
         self._counters = counters
-        self._requests = Requests(runtime)
+        self.requests = Requests(runtime)
+        self.upgrading: Upgrading
+        """set before anybody can ask"""
+        self._given: Operation[Any] | None = None
         self._joining = Joining(runtime, configuration)
         self._workers = workers
         self._main_target = main_target
@@ -141,31 +146,35 @@ class Daemon:
         """Return the daemon's own counters."""
         return {
             **self._figures(),
+            **self._runtime.lives.trees.figures(),
+            **self.upgrading.figures(),
+            **{f"journal_{name}": count for name, count in self._runtime.journal.figures._asdict().items()},
             "notices": self._runtime.bus.serial,
             "children": len(self._runtime.lives),
             "events_dropped": self._runtime.listeners.dropped,
             "alerts_dropped": self._runtime.alerts.dropped,
+            "faults": dict(self.troubles.counts),
         }
 
     # --- processes --------------------------------------------------------------------------------------------
 
     def start(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
         """Start processes in the order given."""
-        return self._requests.start(ids, wait=wait)
+        return self._handed() or self.requests.start(ids, wait=wait)
 
     def stop(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
         """Stop processes: falling priority, each level awaited; within a level all at once."""
-        return self._requests.stop(ids, wait=wait)
+        return self._handed() or self.requests.stop(ids, wait=wait)
 
     def restart_processes(self, ids: Sequence[ProcessId], *, wait: bool) -> Operation[list[Result]]:
         """Stop what runs and start all; goes on whatever becomes of the client."""
-        return self._requests.restart(ids, wait=wait, still=lambda: self.running)
+        return self._handed() or self.requests.restart(ids, wait=wait, still=lambda: self.running)
 
     def signal(self, ids: Sequence[ProcessId], signum: int) -> list[Result]:
         """Send a signal; job-control signals go to the whole process group."""
         results = []
         for id_ in ids:
-            if self._requests.state_of(id_) not in SIGNALLABLE_STATES:
+            if self.requests.state_of(id_) not in SIGNALLABLE_STATES:
                 results.append(refused(id_, Fault.NOT_RUNNING))
                 continue
             self._history.relayed(id_, signum)
@@ -176,13 +185,17 @@ class Daemon:
     def send_stdin(self, id: ProcessId, data: bytes) -> None:  # noqa: A002 - the surface's word
         """Queue bytes for a process's stdin."""
         life = self._runtime.lives.get(id)
-        if life is None or self._requests.state_of(id) is ProcessState.STOPPING:
+        if life is None or self.requests.state_of(id) is ProcessState.STOPPING:
             raise RpcFault(Fault.NOT_RUNNING, id.namespec)
         try:
             taken = life.stdin.offer(data)
         except BrokenPipeError as why:
             raise RpcFault(Fault.NO_FILE, id.namespec) from why
+        if taken:
+            self.troubles.over("stdin", id.namespec, f"'{id.namespec}' reads its stdin again")
         if not taken:
+            reads_not = f"cannot write to stdin of '{id.namespec}': it does not read, and a megabyte waits"
+            self.troubles.happened("stdin", id.namespec, reads_not)
             raise RpcFault(Fault.FAILED, f"cannot write to stdin of {id.namespec}: it does not read (nothing was sent)")
 
     def terminal(self, id: ProcessId) -> Terminal | None:  # noqa: A002 - the surface's word
@@ -279,6 +292,8 @@ class Daemon:
 
     def update(self, names: Sequence[str] = ()) -> Operation[Plan]:
         """Apply what was last read to the named groups, or to all."""
+        if (handed := self._handed()) is not None:
+            return handed
         self._refuse_when_stopping()
         plan = self._configuration.plan(self._runtime)
         if names:
@@ -295,6 +310,8 @@ class Daemon:
 
     def reload(self) -> Operation[Plan | None]:
         """Do what SIGHUP does in the file's dialect."""
+        if (handed := self._handed()) is not None:
+            return handed
         self._refuse_when_stopping()
         operation: Operation[Plan | None] = Operation()
         if self.settings.dialect is Dialect.SUPERVISOR:
@@ -315,7 +332,9 @@ class Daemon:
             else:
                 operation.resolve(update.value)
 
-        self.update().then(done)
+        update = self.update()
+        operation.awaited = update.awaited
+        update.then(done)
         return operation
 
     def add_group(self, name: str) -> None:
@@ -365,11 +384,28 @@ class Daemon:
         self._service.restarting()
         self._runtime.feed(i.ShutdownAsked())
 
+    def upgrade(self) -> Operation[Mapping[str, Any]]:
+        """Make way for a new version in the same process."""
+        return self.upgrading.ask()
+
+    def hand(self, operation: Operation[Any] | None) -> None:
+        """Have the next request return this."""
+        self._given = operation
+
+    def _handed(self) -> Operation[Any] | None:
+        given, self._given = self._given, None
+        return given
+
     # --- service to handlers ----------------------------------------------------------------------------------
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back on the loop after a delay; returns a function that cancels."""
         return self._runtime.loop.call_later(delay_s, callback).cancel
+
+    @property
+    def troubles(self) -> Troubles:
+        """What the machine does to us."""
+        return self._runtime.troubles
 
     def room_for_files(self) -> bool:
         """Tell whether clients may have more files opened for them."""

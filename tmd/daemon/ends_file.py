@@ -15,6 +15,7 @@ import msgspec
 from tmd.core.ends import End
 from tmd.posix.drain import Drain
 from tmd.posix.logfiles import LogTarget
+from tmd.posix.trust import open_real, real_path
 from tmd.wire.names import ProcessId
 
 MAX_BYTES = 2 << 20
@@ -114,8 +115,7 @@ class EndsFile:
     def _usable(self) -> bool:
         """Find out now that it cannot be written, instead of with every line."""
         try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            fd = os.open(self._path, flags, 0o600)
+            fd = _open(self._path, os.O_WRONLY | os.O_CREAT)
             try:
                 os.fchmod(fd, 0o600)  # one that was found may have been made by somebody with other habits
             finally:
@@ -154,7 +154,7 @@ class EndsFile:
         """Return the last bytes of a file of our own; None when it is something else. OSError."""
         if not stat.S_ISREG(os.lstat(path).st_mode):
             return None
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = _open(path, os.O_RDONLY)
         try:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
@@ -173,3 +173,9 @@ class EndsFile:
             self._warn(f"{refused}, nor move it out of the way: {why.strerror} (ends are kept in memory only)")
         else:
             self._warn(f"{refused}: moved to '{aside}'")
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file of ours; OSError, also for one that others have planted."""
+    directory, name = os.path.split(path)
+    return open_real(f"{real_path(directory)}/{name}", flags | os.O_NONBLOCK, 0o600)

@@ -12,11 +12,14 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from tmd.config.settings import ProcessSpec, SocketSpec
 from tmd.core import notices as n
 from tmd.daemon.bus import Told
 from tmd.posix.children import SHORTAGES, SpawnRefused
-from tmd.posix.holders import Holder, named
+from tmd.posix.descriptors import socket_inode, take_socket
+from tmd.posix.holders import Holder, named, unix_listeners
 from tmd.posix.sockets import (
     SocketInUse,
     SocketRefused,
@@ -56,12 +59,32 @@ class Programs(Protocol):
         """Start a process that waits for its next try."""
 
 
+class SocketState(NamedTuple):
+    """One open socket as another daemon goes on with it."""
+
+    program: str
+    url: str
+    spec: SocketSpec
+    fd: int
+    identity: tuple[int, int] | None
+    holders: list[ProcessId]
+
+
+class SocketsState(msgspec.Struct):
+    """All sockets of a daemon. `places`: where each process has its own, or had it last: (process, program, url)."""
+
+    sockets: list[SocketState] = []
+    places: list[tuple[ProcessId, str, str]] = []
+    awaiting: list[tuple[ProcessId, str, str]] = []
+
+
 class _Shared:
     """One open socket and who needs it."""
 
     def __init__(self, spec: SocketSpec, listener: socket.socket) -> None:
         self.spec, self.listener = spec, listener
         self.identity = identify(spec.path) if spec.family == "unix" else None
+        self.inode = os.fstat(listener.fileno()).st_ino
         self.holders: set[ProcessId] = set()
         self.pins = 0
         """requests under way that will start a process on it again"""
@@ -138,6 +161,28 @@ class ListeningSockets:
         self._places[id_] = place
         return shared.listener.fileno()
 
+    def adopt(self, process: ProcessSpec, pid: int) -> bool:
+        """Take the very socket from a process that an earlier daemon gave it to; tell whether we have it now.
+
+        Of several processes with one socket the first one does it for all.
+        """
+        spec, place = process.socket, Place.of(process)
+        if spec is None or place is None:
+            return True
+        inode = socket_inode(pid, 0)
+        shared = self._open.get(place)
+        if shared is None or shared.inode != inode:
+            if shared is not None or not inode or (fd := take_socket(pid, inode)) is None:
+                return False
+            shared = _recovered(spec, socket.socket(fileno=fd))
+            if shared is None:
+                return False
+            self._open[place] = shared
+            self._log(f"Took back socket {spec.url} from pid {pid}")
+        shared.holders.add(process.id)
+        self._places[process.id] = place
+        return True
+
     def hear(self, told: Told) -> None:
         """Take note of a notice."""
         match told.notice:
@@ -170,6 +215,32 @@ class ListeningSockets:
                     self._close_if_idle(place)
 
         return let_go
+
+    def state(self) -> SocketsState:
+        """Return all there is, for another daemon to go on with."""
+        return SocketsState(
+            [
+                SocketState(*place, each.spec, each.listener.fileno(), each.identity, list(each.holders))
+                for place, each in self._open.items()
+            ],
+            [(id_, *place) for id_, place in self._places.items()],
+            [(id_, *place) for id_, place in self._awaiting.items()],
+        )
+
+    def let_go(self) -> None:
+        """Leave all sockets open for whoever goes on with them; nothing of them is ours any more."""
+        for shared in self._open.values():
+            shared.listener.detach()
+        self._open.clear()
+
+    def take_over(self, state: SocketsState) -> None:
+        """Go on where an earlier daemon was."""
+        for program, url, spec, fd, identity, holders in state.sockets:
+            shared = self._open[Place(program, url)] = _Shared(spec, socket.socket(fileno=fd))
+            shared.identity = identity
+            shared.holders = set(holders)
+        self._places |= {id_: Place(program, url) for id_, program, url in state.places}
+        self._awaiting |= {id_: Place(program, url) for id_, program, url in state.awaiting}
 
     def close(self) -> None:
         """Close all."""
@@ -246,6 +317,24 @@ class ListeningSockets:
         for id_ in [id_ for id_, awaited in self._awaiting.items() if awaited == place]:
             del self._awaiting[id_]
             self._programs.try_again(id_)
+
+
+def _recovered(spec: SocketSpec, listener: socket.socket) -> _Shared | None:
+    """Return a socket that was taken back, None (and it is closed) when it is not what the settings ask for."""
+    shared = _Shared(spec, listener)
+    listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    if spec.family == "unix":
+        try:
+            behind = unix_listeners(spec.path, os.lstat(spec.path))
+        except OSError:
+            behind = set()
+        here = listener.family == socket.AF_UNIX and behind is not None and shared.inode in behind
+    else:
+        here = listener.family == socket.AF_INET and listener.getsockname() == (resolve(spec.host), spec.port)
+    if listens and here:
+        return shared
+    listener.close()
+    return None
 
 
 def _backlog(spec: SocketSpec) -> int:

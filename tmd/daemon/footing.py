@@ -4,12 +4,17 @@ Promises that nothing is touched before the lock on the pid file says that we ar
 ends the start with its reason.
 """
 
+import errno
 import os
+import stat
 
 from tmd.config.settings import DaemonSettings, Dialect, Settings
 from tmd.posix import capabilities, limits, privileges
 from tmd.posix.pidfile import PidFile, PidFileHeld
 from tmd.wire.levels import Level
+from tmd.wire.places import homeless
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class CannotStart(Exception):
@@ -27,6 +32,7 @@ class Footing:
     def lock(self, held: PidFile | None) -> PidFile:
         """Return the lock on our pid file: the one held already, where it is the same file."""
         daemon = self._settings.daemon
+        self._check_owner()
         for directory in dict.fromkeys(os.path.dirname(path) for path in self._own_files(daemon)):
             self._make_directory(directory, daemon)
         if held is not None and held.path == daemon.pidfile:
@@ -35,16 +41,20 @@ class Footing:
             pidfile = PidFile.acquire(daemon.pidfile)
             try:
                 pidfile.write(os.getpid())
-            except OSError:
-                pidfile.release()
-                raise
+            except OSError as why:
+                if why.errno not in _FULL:
+                    pidfile.release()
+                    raise
+                # It is locked, which is what counts; the number follows once there is room for it.
+                self._note(Level.CRIT, f"cannot write pid file '{daemon.pidfile}': {why.strerror} (it is tried again)")
         except PidFileHeld as holder:
             raise CannotStart(
                 f"cannot start: another instance runs with pid {holder.pid} and holds '{holder.path}' "
                 f"(stop it first, or name another pidfile)"
             ) from holder
         except OSError as why:
-            raise CannotStart(f"cannot write pid file '{daemon.pidfile}': {why.strerror}") from why
+            hint = " (in a container: mount a tmpfs there, or name another pidfile)" if daemon.container else ""
+            raise CannotStart(f"cannot write pid file '{daemon.pidfile}': {why.strerror}{hint}") from why
         if held is not None:
             held.release()
         return pidfile
@@ -52,11 +62,27 @@ class Footing:
     def _own_files(self, daemon: DaemonSettings) -> list[str]:
         """Return paths whose directories we make when missing: those that come from our own defaults."""
         if self._settings.dialect is Dialect.SUPERVISOR:
-            return []
+            return [os.path.join(daemon.statedir, "x")] if daemon.statedir != daemon.childlogdir else []
         sockets = [server.file for server in self._settings.servers if server.family == "unix"]
         logs = [daemon.logfile] if daemon.logfile != "syslog" else []
-        directories = [daemon.childlogdir, *([daemon.statedir] if daemon.statedir else [])]
+        # In a container nothing is ever logged to a file that nobody placed.
+        generated = [] if daemon.container else [daemon.childlogdir]
+        directories = [*generated, *([daemon.statedir] if daemon.statedir else [])]
         return [daemon.pidfile, *logs, *sockets, *(os.path.join(each, "x") for each in directories)]
+
+    def _check_owner(self) -> None:
+        """See that the directory of a user without a home is his: somebody else may have made it first."""
+        uid = os.geteuid()
+        place = homeless(uid)
+        if any(path.startswith(f"{place}/") for path in self._own_files(self._settings.daemon)):
+            try:
+                os.mkdir(place, 0o700)
+            except FileExistsError:
+                found = os.lstat(place)
+                if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
+                    raise CannotStart(f"cannot use '{place}': somebody else may write there") from None
+            except OSError as why:
+                raise CannotStart(f"cannot create directory '{place}': {why.strerror}") from why
 
     def _make_directory(self, directory: str, daemon: DaemonSettings) -> None:
         if not directory or os.path.isdir(directory):
@@ -67,7 +93,12 @@ class Footing:
             if daemon.uid is not None and os.geteuid() == 0:
                 os.chown(directory, daemon.uid, daemon.gid if daemon.gid is not None else -1)
         except OSError as why:
-            raise CannotStart(f"cannot create directory '{directory}': {why.strerror}") from why
+            optional = daemon.container or self._settings.dialect is Dialect.SUPERVISOR
+            if optional and directory == daemon.statedir:
+                self._note(Level.WARN, f"cannot create directory '{directory}': {why.strerror} (nothing is remembered)")
+                return
+            hint = " (in a container: mount a tmpfs there)" if daemon.container else ""
+            raise CannotStart(f"cannot create directory '{directory}': {why.strerror}{hint}") from why
 
     def take(self, pidfile: PidFile, *, first: bool) -> None:
         """Set limits and identity (once in a process), then directory and umask."""

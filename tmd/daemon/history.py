@@ -5,16 +5,16 @@ Promises that writing costs a line a second and process at most, however fast a 
 up to a second before a SIGKILL of the daemon is not lost. How ends are worded is decided in the core.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from tmd.config.settings import DaemonSettings, ProcessSpec
 from tmd.core import notices as n
-from tmd.core.ends import Course, End, Rules, fold, rules_of
+from tmd.core.ends import Course, CourseState, End, Rules, fold, rules_of, shifted
 from tmd.daemon.bus import Told
 from tmd.daemon.ends_file import Alive, EndsFile, Record, boot_id, path_of
 from tmd.daemon.rings import Rings
@@ -47,11 +47,22 @@ class Suspect(NamedTuple):
     now: Kills
 
 
+class HistoryState(msgspec.Struct, omit_defaults=True):
+    """What is remembered of all ends, as another daemon goes on with it."""
+
+    started_at: float = 0.0
+    starts: list[float] = []
+    ends: list[tuple[ProcessId, list[End]]] = []
+    """of each process, newest first"""
+    courses: list[tuple[ProcessId, CourseState]] = []
+
+
 class History:
     """Fed by the bus.
 
     `spec_of`: the settings in force; `ask`: runs something that may block on a worker thread; `still_runs(pid, at)`:
-    whether the process that began at that moment (epoch seconds) is there.
+    whether the process that began at that moment (epoch seconds) is there. `resumed`: `take_over` follows, and what is
+    in the file is no news.
     """
 
     def __init__(
@@ -64,6 +75,7 @@ class History:
         file: EndsFile,
         witness: OomWitness,
         still_runs: Callable[[int, float], bool] = is_same,
+        resumed: bool = False,
     ) -> None:
         self._loop, self._wall, self._spec_of, self._ask = loop, wall, spec_of, ask
         self._file, self._witness = file, witness
@@ -71,6 +83,7 @@ class History:
         self._courses: dict[ProcessId, Course] = {}
         self._rules: dict[ProcessId, tuple[ProcessSpec, Rules]] = {}
         self._suspects: list[Suspect] = []
+        self._asked: list[Suspect] = []
         self._asking = False
         self._unsaved: dict[ProcessId, float] = {}
         """the time of the oldest end that is not written as it is; infinite: no end, but a life"""
@@ -80,7 +93,7 @@ class History:
         self.starts: list[float] = []
         """when the daemon was started, newest first"""
         self._boot = boot_id()
-        self._past = _Past(self._file.open(), self.started_at, self._boot, still_runs)
+        self._past = _Past([] if resumed else self._file.open(), self.started_at, self._boot, still_runs)
         self.starts = [self.started_at, *self._past.starts][:STARTS_KEPT]
 
     # --- to be asked ------------------------------------------------------------------------------------------
@@ -101,6 +114,21 @@ class History:
 
     # --- to be told -------------------------------------------------------------------------------------------
 
+    def shift(self, seconds: float) -> None:
+        """The clock was set: tell all times as it would have told them, on disk too."""
+        self.started_at += seconds
+        self.starts = [at + seconds for at in self.starts]
+        for id_ in self._rings:
+            self._rings.shift(id_, seconds)
+        for course in self._courses.values():
+            course.shift(seconds)
+        for suspects in (self._suspects, self._asked):
+            suspects[:] = [each._replace(end=shifted(each.end, seconds)) for each in suspects]
+        self._unsaved.clear()
+        for id_ in {**dict.fromkeys(self._courses), **dict.fromkeys(self._rings)}:
+            self._file.write(Record(at=self._wall(), id=id_, gone=True))
+        self._file.snapshot(self._everything())
+
     def hear(self, told_: Told) -> None:
         """Take a notice."""
         notice = told_.notice
@@ -109,10 +137,14 @@ class History:
                 self._recall(id_)
             case n.ProcessRemoved(id=id_):
                 self._forget(id_)
-            case n.DaemonRunning():
+            case n.ProcessRestored(id=id_, pid=pid):
+                self._found(id_, pid)
+                self._follow(id_, notice, told_)
+            case n.DaemonRunning(resumed=resumed):
                 self._past.forget()
                 self._file.begin()
-                self._file.write(Record(at=self.started_at, daemon="started", boot=self._boot))
+                if not resumed:
+                    self._file.write(Record(at=self.started_at, daemon="started", boot=self._boot))
             case (
                 n.ProcessSpawned()
                 | n.ProcessExited()
@@ -129,13 +161,31 @@ class History:
         if course := self._courses.get(id_):
             course.relayed(signum, self._loop.now())
 
-    def close(self) -> None:
+    def save(self) -> None:
         """Write what is not written yet."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         for id_ in list(self._unsaved):
             self._save(id_)
+
+    def state(self) -> HistoryState:
+        """Return all there is, for another daemon to go on with."""
+        ends = [(id_, list(self._rings.get(id_))) for id_ in self._rings]
+        courses = [(id_, course.state()) for id_, course in self._courses.items()]
+        return HistoryState(self.started_at, list(self.starts), ends, courses)
+
+    def take_over(self, state: HistoryState) -> None:
+        """Go on where an earlier daemon was."""
+        self.started_at, self.starts = state.started_at, state.starts
+        for id_, ends in state.ends:
+            for end in reversed(ends):
+                self._rings.put(id_, end)
+        self._courses |= {id_: Course.resumed(course) for id_, course in state.courses}
+
+    def close(self) -> None:
+        """Write what is not written yet, and that this is the end."""
+        self.save()
         self._file.write(Record(at=self._wall(), daemon="ended"))
 
     # --- ends -------------------------------------------------------------------------------------------------
@@ -151,7 +201,7 @@ class History:
                 course.last = end
             self._rings.put(id_, end)
             self._save_soon(id_, end.at)
-        elif isinstance(notice, n.ProcessSpawned):
+        elif isinstance(notice, n.ProcessSpawned | n.ProcessRestored):
             self._save_soon(id_, float("inf"))
 
     def _rules_of(self, id_: ProcessId) -> Rules:
@@ -169,6 +219,14 @@ class History:
             self._rings.put(id_, end)
             if end.boundary == self.started_at:
                 self._save_soon(id_, end.at)
+
+    def _found(self, id_: ProcessId, pid: int) -> None:
+        """A life that seemed to be lost goes on, or its end follows."""
+        ends = self._rings.get(id_)
+        if ends and ends[0].how == "lost" and ends[0].pid == pid and ends[0].boundary == self.started_at:
+            self._rings.forget(id_)
+            for end in reversed(ends[1:]):
+                self._rings.put(id_, end)
 
     def _forget(self, id_: ProcessId) -> None:
         known = self._rings.get(id_) or id_ in self._courses
@@ -194,14 +252,15 @@ class History:
         return end
 
     def _ask_log(self) -> None:
-        suspects, self._suspects = self._suspects, []
+        self._asked, self._suspects = self._suspects, []
         self._asking = True
-        pids = {suspect.end.pid: suspect.started for suspect in suspects}
-        self._ask(partial(self._witness.ask_log, pids)).then(partial(self._hear_log, suspects))
+        pids = {suspect.end.pid: suspect.started for suspect in self._asked}
+        self._ask(partial(self._witness.ask_log, pids)).then(self._hear_log)
 
-    def _hear_log(self, suspects: list[Suspect], answer: Operation[dict[int, int] | None]) -> None:
+    def _hear_log(self, answer: Operation[dict[int, int] | None]) -> None:
         self._asking = False
-        for suspect in suspects:
+        asked, self._asked = self._asked, []
+        for suspect in asked:
             found = answer.value
             word = judge(suspect.before, suspect.now, ask=False) if found is None else told(suspect.end.pid, found)
             if word is not None:
@@ -261,8 +320,11 @@ class History:
             yield self._record(id_, self.ends(id_))
 
 
-def keep_history(runtime: Runtime, daemon: DaemonSettings, workers: Workers) -> History:
-    """Return the history of a daemon, which hears everything from now on; to be closed before the drain stops."""
+def keep_history(runtime: Runtime, daemon: DaemonSettings, workers: Workers, *, resumed: bool = False) -> History:
+    """Return the history of a daemon, which hears everything from now on; to be closed before the drain stops.
+
+    `resumed`: as in `History`.
+    """
 
     def spec(id_: ProcessId) -> ProcessSpec | None:
         member = runtime.overseer.member(id_)
@@ -271,11 +333,12 @@ def keep_history(runtime: Runtime, daemon: DaemonSettings, workers: Workers) -> 
     path = path_of(daemon.statedir, daemon.identifier, daemon.pidfile) if daemon.statedir else ""
     history = History(
         loop=runtime.loop,
-        wall=time.time,
+        wall=runtime.wall,
         spec_of=spec,
         ask=workers.run,
         file=EndsFile(path, runtime.drain, runtime.mainlog.warn),
         witness=OomWitness(),
+        resumed=resumed,
     )
     runtime.bus.subscribe(history.hear)
     return history

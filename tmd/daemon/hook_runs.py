@@ -7,17 +7,21 @@ why a command is run or what follows from its end.
 
 import os
 import signal
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from msgspec.structs import replace
 
 from tmd.config.settings import Hook, ProcessSpec
 from tmd.core import words
 from tmd.core.inputs import ExitStatus
+from tmd.core.records import Run
 from tmd.daemon.lives import DRAIN_GRACE_S, LINGERING_LIMIT, Lives
 from tmd.daemon.surface import Channel
 from tmd.posix import children
 from tmd.posix.drain import Drain
+from tmd.posix.identity import ticks_of
 from tmd.posix.loop import ChildEvent, Loop, Timer
 from tmd.wire.names import ProcessId
 from tmd.wire.visible import visible_line
@@ -55,6 +59,7 @@ class HookRun:
         self.id, self.hook, self.began = spec.id, hook, began
         self.timeout_s = spec.hook_timeout
         self.pid = 0
+        self.token = ""
         self.keys: tuple[HookKey, ...] = ()
         self.timed_out = False
         self.timer: Timer | None = None
@@ -74,11 +79,35 @@ class HookRun:
             done(outcome)
 
 
-class HookRuns:
-    """All runs that have not ended. `serverurl`: what programs are told as that of the daemon."""
+class Book(Protocol):
+    """Who remembers what is under way."""
 
-    def __init__(self, loop: Loop, drain: Drain, lives: Lives, serverurl: Callable[[], str | None]) -> None:
-        self._loop, self._drain, self._lives, self._serverurl = loop, drain, lives, serverurl
+    def next_token(self) -> str:
+        """Return what marks the next run."""
+
+    def note_run(self, run: Run) -> None:
+        """Remember a run, or more about it."""
+
+    def forget_run(self, token: str) -> None:
+        """A run has ended."""
+
+
+class HookRuns:
+    """All runs that have not ended. `serverurl`: what programs are told as that of the daemon.
+
+    `book`: marks runs, and keeps those under way for the next daemon.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        drain: Drain,
+        lives: Lives,
+        serverurl: Callable[[], str | None],
+        book: Book,
+    ) -> None:
+        self._loop, self._drain, self._lives = loop, drain, lives
+        self._serverurl, self._book = serverurl, book
         self._by_pid: dict[int, HookRun] = {}
         self._number = 0
         self._lingering: dict[ProcessId, list[HookKey]] = {}
@@ -96,18 +125,26 @@ class HookRuns:
         `done` is called in a later turn of the loop.
         """
         run = HookRun(spec, hook, self._loop.now(), done)
+        noted = Run(token=self._book.next_token(), id=spec.id, hook=hook, facts=dict(facts))
+        self._book.note_run(noted)
         try:
-            pid, outputs = self._lives.start_beside(spec, command, self._serverurl(), facts)
+            pid, outputs = self._lives.start_beside(spec, command, self._serverurl(), noted.token, facts)
         except children.SpawnRefused as refusal:
+            self._book.forget_run(noted.token)
             outcome = Outcome(f"cannot be run: {refusal.reason}", transient=refusal.transient)
             self._loop.call_soon(partial(run.end, outcome))
             return run
-        run.pid = pid
+        run.pid, run.token = pid, noted.token
         self._by_pid[pid] = run
+        self._book.note_run(replace(noted, pid=pid, ticks=ticks_of(pid)))
         run.keys = tuple(self._open(run, spec, channel, fd) for channel, fd in outputs.items())
         if run.timeout_s > 0:
-            run.timer = self._loop.call_later(run.timeout_s, partial(self._time_out, run))
+            run.timer = self._loop.call_later(run.timeout_s, partial(self._time_out, run), patient=True)
         return run
+
+    def pids(self) -> list[int]:
+        """Return the pids of what runs."""
+        return list(self._by_pid)
 
     def kill(self, run: HookRun) -> None:
         """End a run before its time; its end is told as ever."""
@@ -122,10 +159,24 @@ class HookRuns:
             return False
         if event.kind == "exited":
             del self._by_pid[event.pid]
+            self._book.forget_run(run.token)
             children.forget(event.pid, event.code if event.code is not None else -(event.signal or 0))
-            _kill_group(event.pid)  # what it has left; its number cannot have been given away yet
-            self._listen_then_tell(run, ExitStatus(event.code, event.signal, event.core))
+            trees = self._lives.trees
+            if not trees.ends(event.pid):
+                _kill_group(event.pid)  # what it has left; its number cannot have been given away yet
+            status = ExitStatus(event.code, event.signal, event.core)
+            trees.ended(event.pid, lambda _: self._listen_then_tell(run, status), group_ended=True)
         return True
+
+    def lingering(self) -> list[HookKey]:
+        """Return the pipes that are still drained."""
+        return [key for keys in self._lingering.values() for key in keys]
+
+    def take_over(self, keys: Sequence[HookKey]) -> None:
+        """Go on with pipes of an earlier daemon."""
+        for key in keys:
+            self._number = max(self._number, key.number)
+            self._lingering.setdefault(key.id, []).append(key)
 
     def forget(self, id_: ProcessId) -> None:
         """A process was removed: what its earlier hooks left open is drained no further."""

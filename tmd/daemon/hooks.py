@@ -6,8 +6,10 @@ who has none pays nothing. What a failure means is decided here, or by the core 
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+
+import msgspec
 
 from tmd.config.settings import Hook, ProcessSpec
 from tmd.core import inputs as i
@@ -16,7 +18,7 @@ from tmd.core import words
 from tmd.core.effects import RunPrestop, Spawn, StartReason
 from tmd.core.overseer import Overseer
 from tmd.daemon.bus import Told
-from tmd.daemon.hook_runs import HookRun, HookRuns, Outcome
+from tmd.daemon.hook_runs import HookKey, HookRun, HookRuns, Outcome
 from tmd.daemon.mainlog import MainLog
 from tmd.posix.loop import ChildEvent
 from tmd.wire.names import ProcessId
@@ -28,6 +30,7 @@ PRESTOP_REASONS: dict[i.StopCause, str] = {
     "restart": "restart",
     "changed": "restart",
     "listener": "restart",
+    "outlived": "restart",
     "removed": "removal",
     "shutdown": "shutdown",
 }
@@ -52,6 +55,15 @@ class _Lane:
     def __init__(self) -> None:
         self.running: _Job | None = None
         self.waiting: deque[_Job] = deque()
+
+
+class PastState(msgspec.Struct):
+    """What later hooks are told of the last life of a process, as another daemon goes on with it."""
+
+    id: ProcessId
+    pid: int
+    status: i.ExitStatus | None
+    killed: bool
 
 
 class _Past:
@@ -115,9 +127,30 @@ class Hooks:
         self._end_poststart(effect.id)
         self._submit(_Job(effect.spec, "prestop", effect.spec.prestop, facts, done))
 
+    def run_again(self, id_: ProcessId, hook: str, facts: Facts) -> None:
+        """Run a hook that was under way when an earlier daemon was killed, with what that one was told.
+
+        Only one after a start or a stop: for the others the core asks again. One after a start only if the very process
+        that was started runs.
+        """
+        member = self._overseer.member(id_)
+        if member is None:
+            return
+        spec = member.spec
+        if hook == "poststop" and spec.poststop:
+            self._submit(_Job(spec, "poststop", spec.poststop, facts, partial(self._poststop_ended, spec)))
+        elif hook == "poststart" and member.process.state is ProcessState.RUNNING:
+            pid = member.process.pid
+            if facts.get("TMD_PID") == str(pid):
+                self._run_poststart(spec, pid)
+
     def child_event(self, event: ChildEvent) -> bool:
         """Take the kernel's word about a child; returns whether it is a hook."""
         return self._runs.child_event(event)
+
+    def pids(self) -> list[int]:
+        """Return the pids of hooks that run."""
+        return self._runs.pids()
 
     def when_idle(self, callback: Callable[[], object]) -> None:
         """Call back once no hook runs or waits any more: now if there is none."""
@@ -125,8 +158,28 @@ class Hooks:
             callback()
             return
         self._when_idle = callback
-        names = ", ".join(f"{lane.running.hook} of {id_.process}" for id_, lane in self._lanes.items() if lane.running)
-        self._mainlog.info(f"waiting for hooks to end: {names}")
+        self._mainlog.info(f"waiting for hooks to end: {', '.join(self.under_way)}")
+
+    @property
+    def under_way(self) -> list[str]:
+        """Which hooks run, or wait for their turn, as words."""
+        return [f"{lane.running.hook} of {id_.process}" for id_, lane in self._lanes.items() if lane.running]
+
+    def state(self) -> list[PastState]:
+        """Return what has to be known, for another daemon to go on with, when nothing is under way."""
+        return [PastState(id_, past.pid, past.status, past.killed) for id_, past in self._past.items()]
+
+    def linger(self, keys: Sequence[HookKey]) -> None:
+        """Know of pipes of an earlier daemon's hooks that are drained still."""
+        self._runs.take_over(keys)
+
+    def take_over(self, state: list[PastState]) -> None:
+        """Go on where an earlier daemon was."""
+        for kept in state:
+            member = self._overseer.member(kept.id)
+            if member is not None:
+                past = self._past[kept.id] = _Past(member.spec)
+                past.pid, past.status, past.killed = kept.pid, kept.status, kept.killed
 
     def close(self) -> None:
         """End what still runs."""
@@ -135,7 +188,7 @@ class Hooks:
     def hear(self, told: Told) -> None:
         """Run what belongs to the turns of a life that were told."""
         match told.notice:
-            case n.ProcessSpawned(id=id_):
+            case n.ProcessSpawned(id=id_) | n.ProcessRestored(id=id_):
                 self._begin_life(id_)
             case n.ProcessRunning(id=id_, pid=pid) if past := self._past.get(id_):
                 self._run_poststart(past.spec, pid)

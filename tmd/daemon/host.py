@@ -3,32 +3,53 @@
 import grp
 import os
 import platform
+import stat
 import tempfile
 from collections.abc import Mapping
+
+import msgspec
 
 from tmd.config.host import Host, User
 from tmd.daemon.plugins import CannotResolve, resolve
 from tmd.posix.privileges import find_user
 from tmd.posix.trust import unsafe_directory
-from tmd.wire.places import default_places
+from tmd.wire.places import Places, default_places, home_for_files
 
 
-def machine_host(overrides: Mapping[str, str] | None = None, flags: Mapping[str, str] | None = None) -> Host:
-    """Return the facts as they are now; `overrides` are options from the command line, `flags` how each was typed."""
-    home = os.path.expanduser("~")
-    uid = os.geteuid()
+class HostState(msgspec.Struct):
+    """What was true when the daemon was started, before it became what it is."""
+
+    uid: int
+    home: str
+    cwd: str
+    tempdir: str
+    places: Places
+
+
+def machine_host(
+    overrides: Mapping[str, str] | None = None,
+    flags: Mapping[str, str] | None = None,
+    before: HostState | None = None,
+) -> Host:
+    """Return the facts as they are now; `overrides` are options from the command line, `flags` how each was typed.
+
+    `before`: what was true when the daemon was started, which has become somebody else since.
+    """
+    before = before or _now()
+    uid = before.uid
     return Host(
         environ=dict(os.environ),
         hostname=platform.node(),
         uid=uid,
-        home=home,
-        cwd=_current_directory(),
-        tempdir=tempfile.gettempdir(),
-        places=default_places(os.environ, uid, home),
+        home=before.home,
+        cwd=before.cwd,
+        tempdir=before.tempdir,
+        places=before.places,
         find_user=_find_user,
         find_group=_find_group,
         directory_exists=os.path.isdir,
         unsafe_directory=unsafe_directory if uid == 0 else _safe_directory,
+        open_to_all=_open_to_all,
         file_exists=_file_exists,
         resolve_problem=_resolve_problem,
         overrides=dict(overrides or {}),
@@ -36,11 +57,41 @@ def machine_host(overrides: Mapping[str, str] | None = None, flags: Mapping[str,
     )
 
 
+def host_state(host: Host) -> HostState:
+    """Return what of the facts may be another one later."""
+    return HostState(host.uid, host.home, host.cwd, host.tempdir, host.places)
+
+
+def _now() -> HostState:
+    home = os.path.expanduser("~")
+    uid = os.geteuid()
+    places = default_places(os.environ, uid, home_for_files(home, _may_write))
+    return HostState(uid, home, _current_directory(), _temporary_directory(), places)
+
+
+def _open_to_all(path: str) -> bool:
+    try:
+        return bool(os.stat(path).st_mode & stat.S_IWOTH)
+    except OSError:
+        return False  # whoever needs it will tell
+
+
 def _current_directory() -> str:
     try:
         return os.getcwd()
     except FileNotFoundError:  # removed under our feet: relative paths lead nowhere, all others still work
         return "/"
+
+
+def _temporary_directory() -> str:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:  # nowhere can be written, as in a container: told where something is to be written there
+        return "/tmp"
+
+
+def _may_write(path: str) -> bool:
+    return os.access(path, os.W_OK)
 
 
 def _file_exists(path: str) -> bool:

@@ -8,39 +8,51 @@ The lock on the pid file is held by who runs it.
 
 import errno
 import os
-import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Protocol
+
+from msgspec.structs import replace
 
 import tmd
 from tmd.config.load import Loaded
-from tmd.config.settings import DaemonSettings, Dialect, ProcessSpec, ServerSpec, Settings
+from tmd.config.settings import DaemonSettings, Dialect, ProcessSpec, Settings
 from tmd.core import inputs as i
 from tmd.core.alerts import Reporter
 from tmd.core.events import text_of
+from tmd.daemon.adoption import Adoption
 from tmd.daemon.alerts import Alerts
+from tmd.daemon.boot import Boot, Servers
 from tmd.daemon.configuration import Configuration
 from tmd.daemon.counters import Counters
 from tmd.daemon.daemon import Daemon
+from tmd.daemon.essential import Essential
 from tmd.daemon.footing import CannotStart, Footing
 from tmd.daemon.gauges import keep_gauges
+from tmd.daemon.grace import Grace, grace_of
+from tmd.daemon.handover import State
 from tmd.daemon.history import keep_history
+from tmd.daemon.journal import Journal, path_of
 from tmd.daemon.launching import Launching
 from tmd.daemon.lives import Lives
 from tmd.daemon.logbook import Logbook
+from tmd.daemon.lookout import Lookout
 from tmd.daemon.mainlog import MainLog
 from tmd.daemon.plumbing import Plumbing
+from tmd.daemon.resuming import Resuming
 from tmd.daemon.runtime import Runtime
+from tmd.daemon.safe_state import safe_statedir
 from tmd.daemon.service import ServiceReports
+from tmd.daemon.signals import Receiver
 from tmd.daemon.surface import Channel, DaemonSurface, StartRefused
+from tmd.daemon.trees import Trees
+from tmd.daemon.upgrading import Handed, Parts, Upgrading
+from tmd.daemon.wall import WallClock
 from tmd.daemon.workers import Workers
 from tmd.posix import limits
 from tmd.posix.drain import Drain
-from tmd.posix.logfiles import LogTarget, open_file
+from tmd.posix.logfiles import LogTarget, is_device_path, open_file
 from tmd.posix.loop import Loop
-from tmd.posix.notify import Contract
 from tmd.posix.pidfile import PidFile
 from tmd.posix.sockets import SocketInUse
 from tmd.wire.faults import Fault, RpcFault
@@ -53,69 +65,30 @@ REPLIES_S = 1.0
 ALERTS_S = 2.0
 """how long the end waits for alerts that are under way"""
 STANDARD_OUTPUT = frozenset({"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+WORKERS_S = 1.0
+"""how long the end waits for each thread that is inside something that blocks"""
 DRAIN_STOP_S = 2.0
 """how long the end waits for a slow disk to take the last lines"""
-
-
-class Servers(Protocol):
-    """The HTTP listeners, as opened by the floor above."""
-
-    @property
-    def open(self) -> Sequence[ServerSpec]:
-        """Those that are open: one that nobody asked for may be missing."""
-
-    def drain(self, deadline_s: float, done: Callable[[], None]) -> None:
-        """Stop listening, let replies in flight go out, then call `done`."""
-
-    def close(self) -> None:
-        """Close whatever is open."""
-
-
-OpenServers = Callable[[Loop, Sequence[ServerSpec], DaemonSurface], Servers]
-
-
-class Boot:
-    """What does not change over restarts in one process: flags, file, how to read it, how to serve."""
-
-    def __init__(
-        self,
-        *,
-        path: str,
-        load: Callable[[str], Loaded],
-        open_servers: OpenServers,
-        environ: Mapping[str, str],
-        foreground: bool,
-        ready: Callable[[], None],
-        contract: Contract,
-    ) -> None:
-        self.path, self.load, self.open_servers, self.environ = path, load, open_servers, environ
-        self.foreground = foreground
-        self.ready = ready
-        self.uid = os.geteuid()
-        """who we were when we got the environment"""
-        self.contract = contract
-        """what the service manager wants of us"""
-        self.files_limit: int | None = None
-        """the soft limit of open files as configured, before we raised our own in need"""
-        self.warned: tuple[str, ...] = ()
-        """what a configuration was warned of before a restart"""
 
 
 class Instance:
     """One run between two restarts."""
 
-    def __init__(self, boot: Boot, loaded: Loaded, *, first: bool, regret: str) -> None:
+    def __init__(self, boot: Boot, loaded: Loaded, *, first: bool, regret: str, handover: State | None = None) -> None:
+        self._handover = handover
         self._boot, self._loaded, self._first = boot, loaded, first
         self._settings: Settings = loaded.settings
         self._loop = Loop()
         self._footing = Footing(self._settings, foreground=boot.foreground)
+        self.exit_code = 0
+        """of the daemon, once it has run"""
         if regret:
             self._footing.notes.append((Level.CRIT, regret))
 
-    def run(self, pidfile: PidFile) -> tuple[Loaded, str] | None:
-        """Return what to start again from, or None when it is over."""
+    def run(self, pidfile: PidFile) -> tuple[Loaded, str] | Handed | None:
+        """Return what to start again from, what another process is to go on with, or None when it is over."""
         self._footing.take(pidfile, first=self._first)
-        return self._supervise(self._settings.daemon)
+        return self._supervise(self._settings.daemon, pidfile)
 
     def lock(self, held: PidFile | None) -> PidFile:
         """Return the lock on our pid file: the one held already, where it is the same file."""
@@ -141,8 +114,9 @@ class Instance:
 
     # --- while it runs ----------------------------------------------------------------------------------------
 
-    def _supervise(self, daemon: DaemonSettings) -> tuple[Loaded, str] | None:
+    def _supervise(self, daemon: DaemonSettings, pidfile: PidFile) -> tuple[Loaded, str] | Handed | None:
         runtime: Runtime
+        handover = self._handover
         if daemon.logfile != "syslog":
             _refuse_unwritable(daemon.logfile)
         drain = Drain(
@@ -158,8 +132,13 @@ class Instance:
             main_target = LogTarget(daemon.logfile, daemon.logfile_maxbytes, daemon.logfile_backups)
             drain.prepare(main_target)
         mainlog = MainLog(daemon.loglevel, self._outlets(drain, main_target, daemon), time.time)
+        mainlog.fold(self._loop.now, self._loop.call_later)
         self._loop.on_error = lambda text: mainlog.error(f"a callback failed:\n{text}")
+        wall = WallClock()
         logbook = Logbook(self._settings.dialect, daemon.childlogdir, daemon.identifier, mainlog.warn)
+        marks = handover.journal[1:] if handover is not None else ("", 0)
+        statedir = safe_statedir(daemon, mainlog.warn)
+        journal = Journal(path_of(statedir, daemon.identifier, daemon.pidfile), mainlog.warn, *marks)
         counters = Counters(lambda id_, pid: gauges.spent(id_, pid))  # noqa: PLW0108 - not there yet
         runtime = Runtime(
             settings=self._settings,
@@ -167,21 +146,41 @@ class Instance:
             drain=drain,
             mainlog=mainlog,
             logbook=logbook,
+            journal=journal,
+            counters=counters,
             lives=lambda runtime: self._make_lives(runtime, drain, logbook, mainlog, counters),
             alerts=lambda runtime: self._make_alerts(runtime, drain, mainlog),
-            wall=time.time,
+            wall=wall,
             halted=lambda: halted(),  # noqa: PLW0108 - not there yet
         )
 
         def halted() -> None:
             runtime.waiting.abandon(RpcFault(Fault.SHUTDOWN_STATE))
-            runtime.alerts.finish(ALERTS_S, lambda: servers.drain(REPLIES_S, self._loop.stop))
+            replies_s = grace.at_most(REPLIES_S)
+            runtime.alerts.finish(grace.at_most(ALERTS_S), lambda: servers.drain(replies_s, self._loop.stop))
 
         workers = Workers(self._loop.post)
         configuration = Configuration(self._boot.path, self._loaded, self._boot.load)
-        history = keep_history(runtime, self._settings.daemon, workers)
+        history = keep_history(runtime, replace(daemon, statedir=statedir), workers, resumed=handover is not None)
         gauges = keep_gauges(runtime, workers)
         runtime.bus.subscribe(counters.hear)
+        essential = Essential(
+            spec_of=lambda id_: member.spec if (member := runtime.overseer.member(id_)) else None,
+            exit_on=lambda: configuration.applied.daemon.exit_on,
+            end=lambda: self._loop.call_soon(surface.shutdown),
+        )
+        runtime.bus.subscribe(essential.hear)
+        grace = Grace(
+            self._loop,
+            lambda: grace_of(configuration.applied.daemon),
+            left=lambda: [*runtime.lives.pids(), *runtime.hooks.pids()],
+            send=runtime.lives.signal,
+            hurry=lambda: runtime.feed(i.ShutdownAsked(at_once=True)),
+            restarting=lambda: surface.state is DaemonState.RESTARTING,
+            warn=mainlog.warn,
+        )
+        runtime.bus.subscribe(grace.hear)
+        lookout = Lookout(runtime, wall, pidfile, history.shift)
         service = self._reports(runtime)
         surface = Daemon(
             runtime=runtime,
@@ -195,11 +194,46 @@ class Instance:
             servers=self._settings.servers,
             figures=lambda: self._figures(drain),
         )
+        past = (
+            Adoption(runtime, wanted=self._boot.adopt)
+            if handover is None
+            else Resuming(
+                handover,
+                runtime=runtime,
+                configuration=configuration,
+                counters=counters,
+                history=history,
+                essential=essential,
+                requests=surface.requests,
+                update=surface.update,
+                running=lambda: surface.running,
+            )
+        )
+        upgrading = surface.upgrading = Upgrading(
+            Parts(
+                boot=self._boot.state,
+                pidfile=pidfile,
+                runtime=runtime,
+                requests=surface.requests,
+                configuration=configuration,
+                counters=counters,
+                history=history,
+                essential=essential,
+                service=service,
+                workers=workers,
+            ),
+            running=lambda: surface.running,
+            before=handover,
+        )
         with ExitStack() as ends:  # each has its turn at the end, from the last to the first, whatever another one does
-            ends.callback(drain.stop, DRAIN_STOP_S)
+            ends.callback(lambda: drain.stop(grace.at_most(DRAIN_STOP_S)))
+            ends.callback(self._give_reason, essential, mainlog)
+            ends.callback(mainlog.close)
+            ends.callback(runtime.troubles.close)
+            ends.callback(lookout.close)
             ends.callback(history.close)
             ends.callback(runtime.close)
-            ends.callback(workers.close)
+            ends.callback(lambda: workers.close(grace.at_most(WORKERS_S)))
             ends.callback(gauges.close)
             ends.callback(service.close)
             for level, text in self._footing.notes:
@@ -209,21 +243,33 @@ class Instance:
             for warning in self._loaded.warnings:
                 if warning not in self._boot.warned:
                     mainlog.warn(warning)
+            past.read()
             if not daemon.nocleanup:
                 logbook.sweep()
-            servers = self._open_servers(surface)
+            servers = upgrading.servers = self._open_servers(surface)
             ends.callback(servers.close)
             surface.opened(servers.open)
-            self._announce(surface, mainlog)
-            self._listen_to_signals(runtime, surface, drain)
-            self._populate(runtime)
+            if handover is None:
+                self._announce(surface, mainlog)
+            Receiver(runtime, surface, drain, grace, foreground=self._boot.foreground).listen()
+            self._loop.on_child(runtime.child_event)
+            self._populate(runtime, past, servers)
             self._boot.ready()
             self._loop.call_soon(service.ready)
-            self._serve(surface, mainlog)
+            self._serve(surface, mainlog, journal)
+            if upgrading.handed is not None:
+                ends.pop_all()  # nothing ends: another process goes on
+                return upgrading.handed
         if configuration.next is None or surface.state is not DaemonState.RESTARTING:
             return None
         self._boot.warned = configuration.warnings
         return configuration.next, configuration.path
+
+    def _give_reason(self, essential: Essential, mainlog: MainLog) -> None:
+        """Have the daemon end as the program did for whose sake it ends, and name that in the last line of the log."""
+        self.exit_code = essential.exit_code
+        if essential.last_line:
+            mainlog.critical(essential.last_line)
 
     def _reports(self, runtime: Runtime) -> ServiceReports:
         service = ServiceReports(
@@ -240,12 +286,19 @@ class Instance:
         runtime.bus.subscribe(service.hear)
         return service
 
-    def _serve(self, surface: Daemon, mainlog: MainLog) -> None:
-        """Run the loop until it is over; should it fail, stop the programs first: nobody would look after them."""
+    def _serve(self, surface: Daemon, mainlog: MainLog, journal: Journal) -> None:
+        """Run the loop until it is over; should it fail, programs go on for as long as the next daemon can know them.
+
+        Else they are stopped first: nobody would look after them.
+        """
         try:
             self._loop.run()
         except BaseException as why:
-            mainlog.critical(f"the loop has failed ({type(why).__name__}): programs are stopped before the daemon ends")
+            failed = f"the loop has failed ({type(why).__name__})"
+            if journal.kept and self._boot.adopt:
+                mainlog.critical(f"{failed}: the daemon ends, its programs go on, and the next tmd takes them back")
+                raise
+            mainlog.critical(f"{failed}: programs are stopped before the daemon ends")
             surface.shutdown()
             self._loop.run()
             raise
@@ -267,7 +320,8 @@ class Instance:
 
     def _open_servers(self, surface: DaemonSurface) -> Servers:
         try:
-            return self._boot.open_servers(self._loop, self._settings.servers, surface)
+            carried = None if self._handover is None else self._handover.http
+            return self._boot.open_servers(self._loop, self._settings.servers, surface, carried)
         except StartRefused as why:
             raise CannotStart(str(why)) from why
         except SocketInUse as why:
@@ -305,8 +359,10 @@ class Instance:
             ),
             ended=runtime.ended,
             ears=runtime.listeners,
+            told=runtime.child_event,
             listening=runtime.sockets.take,
             ends_groups=self._settings.dialect is Dialect.NATIVE,
+            trees=Trees(self._loop, mainlog.log, groups=self._settings.daemon.cgroups == "auto"),
         )
         lives.copy_output(on=self._settings.daemon.loglevel <= Level.DEBG)
         return lives
@@ -354,48 +410,26 @@ class Instance:
             mainlog.info("daemonizing the supervisord process")
         mainlog.info(f"supervisord started with pid {os.getpid()}")
 
-    def _listen_to_signals(self, runtime: Runtime, surface: Daemon, drain: Drain) -> None:
-        def leave(signum: int) -> None:
-            runtime.mainlog.warn(f"received {signal.Signals(signum).name} indicating exit request")
-            surface.shutdown()
+    def _populate(self, runtime: Runtime, past: Adoption | Resuming, servers: Servers) -> None:
+        past.populate(self._settings.groups)
+        if isinstance(past, Resuming):
+            past.begin(servers)  # now: whoever waits has to wait before anything happens that he waits for
+            return
 
-        def hang_up(_: int) -> None:
-            if not surface.running:
-                runtime.mainlog.warn("ignored SIGHUP indicating restart request (shutdown in progress)")
-                return
-            native = self._settings.dialect is Dialect.NATIVE
-            runtime.mainlog.warn(f"received SIGHUP indicating {'reload' if native else 'restart'} request")
-            try:
-                surface.reload()
-            except RpcFault:
-                return  # the configuration was refused: logged where it was read
+        def begin() -> None:
+            runtime.feed(i.DaemonStarted())
+            past.begin()
 
-        def ignore(signum: int) -> None:
-            runtime.mainlog.info(f"ignored {signal.Signals(signum).name} (it has no meaning here)")
-
-        def reopen(_: int) -> None:
-            runtime.mainlog.info("received SIGUSR2 indicating log reopen request")
-            drain.reopen()
-            runtime.mainlog.info("supervisord logreopen")
-
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            self._loop.on_signal(signum, leave)
-        self._loop.on_signal(signal.SIGHUP, hang_up)
-        self._loop.on_signal(signal.SIGUSR1, ignore)
-        self._loop.on_signal(signal.SIGUSR2, reopen)
-        self._loop.on_child(runtime.child_event)
-
-    def _populate(self, runtime: Runtime) -> None:
-        for group in self._settings.groups:
-            runtime.feed(i.AddGroupAsked(group))
-        self._loop.call_soon(lambda: runtime.feed(i.DaemonStarted()))
+        self._loop.call_soon(begin)
 
 
 def _refuse_unwritable(path: str) -> None:
     """Find out now, while somebody is looking, that the log cannot be written."""
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+    if is_device_path(path) or (os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)):
         return  # a device or a pipe: opening it could block or have effects
     try:
         os.close(open_file(path, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK))
     except OSError as why:
+        if why.errno in (errno.ENOSPC, errno.EDQUOT):
+            return  # there will be room again: the drain waits for it
         raise CannotStart(f"cannot write log '{path}': {why.strerror}") from why

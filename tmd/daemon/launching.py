@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from tmd.config.settings import ProcessSpec
+from tmd.core.records import LIFE
 from tmd.daemon.environment_files import CannotRead, EnvironmentFiles
 from tmd.posix import children
 from tmd.posix.privileges import find_user, group_ids
@@ -76,9 +77,13 @@ class Launching:
         except CannotRead as why:
             raise children.SpawnRefused(f"cannot start {spec.name}: {why}", Fault.FAILED) from None
 
-    def prepare(self, spec: ProcessSpec, command: str, serverurl: str | None) -> "Start":
-        """Return all it takes to run a command as the program would be; raises `SpawnRefused`, before any effect."""
+    def prepare(self, spec: ProcessSpec, command: str, serverurl: str | None, token: str) -> "Start":
+        """Return all it takes to run a command as the program would be; raises `SpawnRefused`, before any effect.
+
+        `token`: which life it is; whatever it starts can be known by that.
+        """
         environment = self.environment(spec, serverurl)
+        environment[LIFE] = token
         path, argv = children.find_command(command, environment)
         return Start(spec, path, argv, environment, identity(spec))
 

@@ -27,6 +27,17 @@ class Ledger:
                 self._start.pop(id_, None)
                 self._stop.pop(id_, None)
 
+    def restore(self, id_: ProcessId, start: float, stop: float) -> None:
+        """Take what an earlier daemon knew of a process that has joined."""
+        self._start[id_], self._stop[id_] = start, stop
+
+    def shift(self, seconds: float) -> None:
+        """The clock was set: tell all times as it would have told them."""
+        for times in (self._start, self._stop):
+            for id_, at in times.items():
+                if at:
+                    times[id_] = at + seconds
+
     def start(self, id_: ProcessId) -> float:
         """When it was last started."""
         return self._start.get(id_, 0.0)

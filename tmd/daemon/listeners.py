@@ -12,18 +12,19 @@ from functools import partial
 from tmd.config.settings import GroupSpec, PoolSpec
 from tmd.core import effects as e
 from tmd.core import notices as n
-from tmd.core.ansi import AnsiStripper
 from tmd.core.delivery import PoolView
 from tmd.core.events import Event, event_of, tick
 from tmd.core.listener import ListenerState
-from tmd.core.pool import Deliver, Pool, PoolEffect, Restart
+from tmd.core.pool import Deliver, Hold, Pool, PoolEffect, Restart, Settle
 from tmd.daemon.answers import Answers
 from tmd.daemon.bus import Told
+from tmd.daemon.journal import Journal
 from tmd.daemon.judges import Judge, NumberedEvent, find_judge
 from tmd.daemon.mainlog import MainLog
+from tmd.daemon.seats import ListenersState, Seat, Talk
 from tmd.daemon.ticks import Ticks
 from tmd.posix.drain import Drain, LogTarget
-from tmd.posix.loop import Loop, Timer
+from tmd.posix.loop import Loop
 from tmd.posix.stdin import StdinWriter
 from tmd.wire.events import TICK_PERIODS
 from tmd.wire.levels import Level
@@ -35,45 +36,17 @@ OVERSLEPT_S = 1.0
 """a timer that is so late says that the daemon slept, and could hear nobody meanwhile"""
 LAST_EVENTS_S = 1.0
 """how long the end of the daemon waits for a listener to take what there is for it"""
+SERIALS_AT_ONCE = 10_000
+"""so many numbers are set apart in the journal at a time"""
 NONSENSE_LINE_EVERY_S = 1.0
 """how often nonsense is copied into the log at level debug"""
-
-
-class _Seat:
-    """A pool at work, and its timer."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-        self.timer: Timer | None = None
-        self.timer_at = 0.0
-        self.running: set[ProcessId] = set()
-        self.leaving: dict[ProcessId, tuple[Timer, Callable[[], None]]] = {}
-        """who is to be stopped once it has taken what there is: at the latest, and how"""
-
-    def disarm(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-        for timer, _ in self.leaving.values():
-            timer.cancel()
-        self.leaving.clear()
-
-
-class _Talk:
-    """What one life of a listener says: who reads it, how it gets to its log, whether it makes sense."""
-
-    def __init__(self, strip_ansi: bool) -> None:
-        self.answers: Answers
-        self.stripper = AnsiStripper() if strip_ansi else None
-        self.sensible = True
-        self.copied_at = 0.0
 
 
 class Listeners:
     """All pools of event listeners.
 
     `group` and `stdin` look up what is now; `log_target` where the output of a listener goes; `restart` has a process
-    ended and started again; `publish` tells a notice.
+    ended and started again; `publish` tells a notice; `journal` is told what they have in hand.
     """
 
     def __init__(
@@ -90,22 +63,27 @@ class Listeners:
         log_target: Callable[[ProcessId], LogTarget | None],
         restart: Callable[[ProcessId], None],
         publish: Callable[[n.Notice], None],
+        journal: Journal,
     ) -> None:
         self._loop, self._drain, self._mainlog = loop, drain, mainlog
         self._identifier, self._strip_ansi = identifier, strip_ansi
         self._group, self._stdin, self._log_target = group, stdin, log_target
         self._restart, self._publish = restart, publish
         self._ticks = Ticks(loop.call_later, wall, lambda name, when: self._offer(tick(name, when)))
-        self._seats: dict[str, _Seat] = {}
-        self._takers: dict[str, tuple[_Seat, ...]] = {}
+        self._seats: dict[str, Seat] = {}
+        self._takers: dict[str, tuple[Seat, ...]] = {}
         """by event type, as far as asked for so far"""
-        self._talks: dict[ProcessId, _Talk] = {}
+        self._talks: dict[ProcessId, Talk] = {}
         self._logs: dict[ProcessId, LogTarget] = {}
         self._serial = 0
         self._dropped_earlier = 0
-        self._agenda: deque[tuple[_Seat, PoolEffect]] = deque()
+        self._agenda: deque[tuple[Seat, PoolEffect]] = deque()
         self._performing = False
         self._ending = False
+        self._journal = journal
+        self._flush_asked = False
+        self.deaf = False
+        """what is told now was told to listeners before"""
 
     # --- what is to be seen ----------------------------------------------------------------------------------
 
@@ -127,6 +105,8 @@ class Listeners:
         match notice:
             case n.GroupAdded(name=name) | n.GroupChanged(name=name):
                 self._set_up(name)
+            case n.DaemonRunning():
+                self._forget_events()
             case n.DaemonStopping():
                 self._ending = True
             case n.GroupRemoved(name=name):
@@ -134,7 +114,7 @@ class Listeners:
             case n.ProcessRemoved(id=id_):
                 if target := self._logs.pop(id_, None):
                     self._drain.release(target)
-        if not self._seats:
+        if not self._seats or self.deaf:
             return
         match notice:
             case n.ProcessRunning(id=id_):
@@ -150,13 +130,17 @@ class Listeners:
 
     def opened(self, id_: ProcessId, fd: int) -> None:
         """Read what a new life of a listener says from now on."""
-        talk = _Talk(self._strip_ansi)
+        self._listen_to(id_, fd)
+        if seat := self._seats.get(id_.group):
+            self._perform(seat, seat.pool.began(id_, self._loop.now()))
+
+    def _listen_to(self, id_: ProcessId, fd: int | None) -> Talk:
+        talk = Talk(self._strip_ansi)
         talk.answers = Answers(self._loop, fd, partial(self._said, id_, talk), partial(self._hung_up, id_))
         self._talks[id_] = talk
         if target := self._target(id_):
             self._drain.prepare(target)
-        if seat := self._seats.get(id_.group):
-            self._perform(seat, seat.pool.began(id_, self._loop.now()))
+        return talk
 
     def ended(self, id_: ProcessId) -> int | None:
         """Take in the last words of a listener that is gone; return its pipe if somebody else still holds it."""
@@ -187,7 +171,7 @@ class Listeners:
         seat.leaving[id_] = (timer, stop)
         self._stop_who_is_through(seat)
 
-    def _stop_who_is_through(self, seat: _Seat) -> None:
+    def _stop_who_is_through(self, seat: Seat) -> None:
         facts = seat.pool.view(self._loop.now())
         speaking = (ListenerState.READY.name, ListenerState.ACKNOWLEDGED.name)
         for one in facts.listeners:
@@ -195,7 +179,7 @@ class Listeners:
             if one.id in seat.leaving and one.state != ListenerState.BUSY.name and not next_one:
                 self._stop(seat, one.id)
 
-    def _stop(self, seat: _Seat, id_: ProcessId) -> None:
+    def _stop(self, seat: Seat, id_: ProcessId) -> None:
         timer, stop = seat.leaving.pop(id_)
         timer.cancel()
         self._perform(seat, seat.pool.not_running(id_, self._loop.now()))
@@ -225,7 +209,9 @@ class Listeners:
         seat = self._seats.get(name)
         if seat is None:
             judge = self._find_judge(name, group.pool)
-            self._seats[name] = _Seat(Pool(name, group.pool, members, self._identifier, judge))
+            pool = Pool(name, group.pool, members, self._identifier, judge)
+            self._recall(pool)
+            self._seats[name] = Seat(pool)
         else:
             same = group.pool.result_handler == seat.pool.spec.result_handler
             judge_or_same = None if same else self._find_judge(name, group.pool)
@@ -246,6 +232,8 @@ class Listeners:
         self._dropped_earlier += seat.pool.view(self._loop.now()).dropped + lost
         if lost:
             self._mainlog.warn(f"pool {name} was removed, discarding {lost} events")
+        self._forget_events(of=name)
+        self._journal.set_serials_apart(name, 0)
         self._pools_changed()
 
     def _pools_changed(self) -> None:
@@ -254,7 +242,7 @@ class Listeners:
 
     # --- events ----------------------------------------------------------------------------------------------
 
-    def _who_takes(self, name: str) -> tuple[_Seat, ...]:
+    def _who_takes(self, name: str) -> tuple[Seat, ...]:
         takers = self._takers.get(name)
         if takers is None:
             takers = tuple(seat for seat in self._seats.values() if seat.pool.takes(name))
@@ -273,7 +261,7 @@ class Listeners:
 
     # --- what listeners say ----------------------------------------------------------------------------------
 
-    def _said(self, id_: ProcessId, talk: _Talk, data: bytes) -> bool:
+    def _said(self, id_: ProcessId, talk: Talk, data: bytes) -> bool:
         """Pass on what a listener said; return whether it made sense."""
         if target := self._target(id_):
             self._drain.write(target, talk.stripper.feed(data) if talk.stripper else data)
@@ -308,7 +296,7 @@ class Listeners:
 
     # --- what is to be done ----------------------------------------------------------------------------------
 
-    def _perform(self, seat: _Seat, effects: Sequence[PoolEffect]) -> None:
+    def _perform(self, seat: Seat, effects: Sequence[PoolEffect]) -> None:
         """Carry out what a pool asks for, and all that follows, one after the other."""
         self._agenda.extend((seat, effect) for effect in effects)
         if not self._performing:
@@ -322,10 +310,15 @@ class Listeners:
         if seat.leaving:
             self._stop_who_is_through(seat)
 
-    def _carry_out(self, seat: _Seat, effect: PoolEffect) -> None:
+    def _carry_out(self, seat: Seat, effect: PoolEffect) -> None:
         match effect:
             case Deliver(id=id_, data=data):
                 self._deliver(seat, id_, data)
+            case Hold(serial=serial, poolserial=poolserial, event=event):
+                self._keep(seat, serial, poolserial, event)
+            case Settle(serial=serial):
+                self._journal.forget_event(seat.pool.name, serial)
+                self._flush_soon()
             case e.Log(level=level, text=text):
                 self._mainlog.log(level, text)
             case e.Tell(notice=notice):
@@ -333,7 +326,7 @@ class Listeners:
             case Restart(id=id_):
                 self._restart(id_)
 
-    def _deliver(self, seat: _Seat, id_: ProcessId, data: bytes) -> None:
+    def _deliver(self, seat: Seat, id_: ProcessId, data: bytes) -> None:
         stdin = self._stdin(id_)
         try:
             if stdin is None:
@@ -345,13 +338,85 @@ class Listeners:
             if through:
                 self._delivered(seat, id_, True)
 
-    def _delivered(self, seat: _Seat, id_: ProcessId, through: bool) -> None:
+    def _delivered(self, seat: Seat, id_: ProcessId, through: bool) -> None:
         now = self._loop.now()
         self._perform(seat, seat.pool.flushed(id_, now) if through else seat.pool.refused(id_, now))
 
+    # --- what is to be remembered -----------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Number events on from where an earlier daemon may have been; before there are any."""
+        self._serial = max(self._serial, self._journal.serials.get("", 0))
+
+    def _recall(self, pool: Pool) -> None:
+        """Have a new pool go on where an earlier daemon was: what its listeners had in hand comes first."""
+        pool.resume(self._journal.serials.get(pool.name, 0))
+        for held in list(self._journal.events.values()):
+            if held.pool == pool.name:
+                event = NumberedEvent(held.event.name, held.event.payload, held.serial)
+                pool.recall(held.serial, held.poolserial, event)
+
+    def _forget_events(self, *, of: str | None = None) -> None:
+        """Let go of what was kept of a pool, or of all that are none."""
+        for pool, serial in list(self._journal.events):
+            if pool == of or (of is None and pool not in self._seats):
+                self._journal.forget_event(pool, serial)
+
+    def _keep(self, seat: Seat, serial: int, poolserial: int, event: Event) -> None:
+        """Have the next daemon know of an event before a listener does."""
+        pool = seat.pool
+        for name, needed in (("", self._serial), (pool.name, pool.next_poolserial)):
+            if needed > self._journal.serials.get(name, 0):
+                self._journal.set_serials_apart(name, needed + SERIALS_AT_ONCE)
+        self._journal.note_event(pool.name, serial, Event(event.name, event.payload), poolserial)
+        self._journal.flush()
+
+    def _flush_soon(self) -> None:
+        if not self._flush_asked:
+            self._flush_asked = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_asked = False
+        self._journal.flush()
+
+    def hold(self) -> None:
+        """Hear no answers and wait for none any more."""
+        for seat in self._seats.values():
+            seat.disarm()
+        for talk in self._talks.values():
+            talk.answers.hold()
+
+    def state(self) -> ListenersState:
+        """Return all there is, for another daemon to go on with."""
+        seats = {name: seat.state() for name, seat in self._seats.items()}
+        talks = [talk.state(id_) for id_, talk in self._talks.items()]
+        return ListenersState(self._serial, self._dropped_earlier, seats, talks, self._ticks.told)
+
+    def take_over(self, state: ListenersState) -> None:
+        """Go on where an earlier daemon was, with the same pools."""
+        self._serial, self._dropped_earlier = state.serial, state.dropped_earlier
+        self._ticks.resume(state.ticks)
+        for told in state.talks:
+            talk = self._listen_to(told.id, told.fd)
+            talk.sensible = told.sensible
+            if talk.stripper is not None:
+                talk.stripper.held = told.held
+        for name, kept in state.seats.items():
+            if (seat := self._seats.get(name)) is not None:
+                seat.resume(kept)
+                for parcel in kept.pool.parcels:
+                    if parcel.held:
+                        self._keep(seat, parcel.serial, parcel.poolserial, parcel.event)
+                for link in kept.pool.links:
+                    if not link.flushed and not link.closed:
+                        self._deliver(seat, link.id, b"")
+                self._arm(seat)
+        self.deaf = False
+
     # --- time ------------------------------------------------------------------------------------------------
 
-    def _arm(self, seat: _Seat) -> None:
+    def _arm(self, seat: Seat) -> None:
         """See to it that the pool is called when it wants to be; a timer that comes too early is left to fire."""
         due = seat.pool.next_due
         if due is None or self._seats.get(seat.pool.name) is not seat:
@@ -363,7 +428,7 @@ class Listeners:
         seat.timer_at = max(due, self._loop.now())
         seat.timer = self._loop.call_at(due, partial(self._due, seat))
 
-    def _due(self, seat: _Seat) -> None:
+    def _due(self, seat: Seat) -> None:
         """Call a pool that wants to be called; before it gives up on somebody, hear what lies in the pipe."""
         seat.timer = None
         now = self._loop.now()
@@ -384,7 +449,7 @@ def _group_of(notice: n.Notice) -> str:
     return about.group if isinstance(about, ProcessId) else ""
 
 
-def _lost(seat: _Seat, groups: Container[str]) -> int:
+def _lost(seat: Seat, groups: Container[str]) -> int:
     """Count the events that a pool leaves behind, but for those about `groups`, which nobody was there to be told."""
     events = seat.pool.unheard()
     return sum(not (isinstance(event, NumberedEvent) and event.group in groups) for event in events)

@@ -9,23 +9,29 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
 from tmd.config.settings import ProcessSpec
-from tmd.core.inputs import LAST_WORDS_BYTES, ExitStatus, LastWords
+from tmd.core import records
+from tmd.core.inputs import LAST_WORDS_BYTES, ExitStatus, LastWords, LeftBehind
 from tmd.core.words import ending
+from tmd.daemon.files_room import FilesRoom
 from tmd.daemon.launching import Launching, Start
+from tmd.daemon.life import ChannelKey, Ears, Life, LivesState
+from tmd.daemon.life_records import LifeRecords
 from tmd.daemon.logbook import CHANNELS
 from tmd.daemon.plumbing import Plumbing, is_heard
 from tmd.daemon.surface import Channel
 from tmd.daemon.terminals import Terminal
-from tmd.posix import children, limits, pty
+from tmd.daemon.trees import Trees
+from tmd.posix import children, pty
 from tmd.posix.drain import Drain, Sinks
+from tmd.posix.logfiles import create
 from tmd.posix.loop import ChildEvent, Loop, Timer
+from tmd.posix.pidfds import Gone, Strangers
 from tmd.posix.pipes import input_pipe, output_pipe
 from tmd.posix.stdin import StdinWriter
 from tmd.wire.faults import Fault
@@ -33,44 +39,8 @@ from tmd.wire.frames import USUAL_SIZE
 from tmd.wire.names import ProcessId
 
 DRAIN_GRACE_S = 0.2
-SPARE_FILES = 128
-"""so many descriptors below the limit it is raised"""
-RESERVED_FILES = 64
-"""so many are left for starting programs: nothing is opened for clients with less"""
 LINGERING_LIMIT = 8
 """how many pipes of earlier lives of one stream, held open by what they left behind, go on being drained"""
-
-
-class ChannelKey(NamedTuple):
-    """One output pipe of one life."""
-
-    id: ProcessId
-    channel: Channel
-    pid: int
-    generation: int
-
-
-class Ears(Protocol):
-    """Who hears what event listeners say on their stdout: the protocol they speak, not output for a log."""
-
-    def opened(self, id_: ProcessId, fd: int) -> None:
-        """Take over the read end of a new life."""
-
-    def ended(self, id_: ProcessId) -> int | None:
-        """Hear the last words of a process that is gone; return the pipe if somebody else still holds it."""
-
-
-class Life:
-    """One process that exists: its pid, what it was started from, its pipes."""
-
-    def __init__(
-        self, spec: ProcessSpec, pid: int, stdin: StdinWriter, keys: tuple[ChannelKey, ...], terminal: Terminal | None
-    ) -> None:
-        self.id, self.spec, self.pid, self.stdin, self.keys = spec.id, spec, pid, stdin, keys
-        self.terminal = terminal
-        """its own, in place of pipes"""
-        self.listens = False
-        """an event listener: what it says on its stdout is heard, not drained"""
 
 
 class Lives:
@@ -79,7 +49,8 @@ class Lives:
     `ended(id, status)` is called once per life. `files_limit`: the soft limit of open files for children.
     `ends_groups`: what a leader with `killasgroup` leaves in its process group goes with it. `listening`: the
     descriptor of the socket a process gets in place of a stdin, if any; raises `SpawnRefused`. `ears`: who hears event
-    listeners.
+    listeners. `trees`: sees to what processes leave behind. `told` gets what happens to those that are no children of
+    ours, and passes it on as that of children.
     """
 
     def __init__(
@@ -94,19 +65,25 @@ class Lives:
         files_limit: int,
         listening: Callable[[ProcessSpec], int | None],
         ears: Ears,
+        told: Callable[[ChildEvent], object],
+        trees: Trees,
     ) -> None:
         self._loop, self._drain = loop, drain
+        self._strangers = Strangers(loop, told)
+        self.trees = trees
         self.launching = launching
         self._plumbing = plumbing
         self._ended = ended
         self._ends_groups = ends_groups
         self._listening = listening
         self._ears = ears
-        self._files_limit = limits.files_limit()
-        self._nofile = files_limit if files_limit != self._files_limit else None
-        """the soft limit of open files for children, once the daemon's own is another"""
+        self._room = FilesRoom(files_limit)
         self._by_pid: dict[int, Life] = {}
         self._by_id: dict[ProcessId, Life] = {}
+        self._untold: dict[int, Life] = {}
+        """gone, but that was not told yet"""
+        self._held = False
+        self.records = LifeRecords()
         self._generation = 0
         self._lingering: dict[tuple[ProcessId, Channel], list[ChannelKey]] = {}
         self._null: int | None = None
@@ -122,24 +99,31 @@ class Lives:
         """Return the pids that exist."""
         return list(self._by_pid)
 
-    def spawn(self, spec: ProcessSpec, serverurl: str | None) -> int:
-        """Start a process and return its pid; raises `SpawnRefused`. Nothing is left behind by a failure."""
-        start = self.launching.prepare(spec, spec.command, serverurl)
+    def record(self, id_: ProcessId) -> records.Life | None:
+        """Return what has to be remembered of the last life of a process, also when that is over."""
+        return self.records.get(id_)
+
+    def spawn(self, spec: ProcessSpec, serverurl: str | None, token: str) -> int:
+        """Start a process and return its pid; raises `SpawnRefused`. Nothing is left behind by a failure.
+
+        `token`: which life it is, told to it as `records.LIFE`.
+        """
+        start = self.launching.prepare(spec, spec.command, serverurl, token)
         if spec.tty:
-            return self._spawn_on_terminal(spec, start)
+            return self._spawn_on_terminal(spec, start, token)
         outputs: dict[Channel, int] = {}
         with self._opening(spec) as (mine, theirs):
             child_in, parent_in = self._input(spec, mine, theirs)
             child_out = self._output("stdout", spec, outputs, mine, theirs)
             child_err = child_out if spec.redirect_stderr else self._output("stderr", spec, outputs, mine, theirs)
-            self._make_room(child_in if parent_in is None else parent_in)
-            pid = start.now(stdin=child_in, stdout=child_out, stderr=child_err)
-        if self._nofile is not None:
-            children.set_files_limit(pid, self._nofile)
+            self._room.make(child_in if parent_in is None else parent_in)
+            with self.trees.marking(spec.orphans, token):
+                pid = start.now(stdin=child_in, stdout=child_out, stderr=child_err)
+        self.records.began(spec, token, pid, self._begun(spec, token, pid), stdin=parent_in, outputs=outputs)
         self._settle(spec, pid, parent_in, outputs)
         return pid
 
-    def _spawn_on_terminal(self, spec: ProcessSpec, start: Start) -> int:
+    def _spawn_on_terminal(self, spec: ProcessSpec, start: Start, token: str) -> int:
         with self._opening(spec) as (mine, theirs):
             ours, child = pty.open_terminal(USUAL_SIZE, spec.uid)
             mine.append(ours)
@@ -148,22 +132,53 @@ class Lives:
             mine.append(parent_in)
             screen = pty.duplicate(ours)
             mine.append(screen)
-            self._make_room(screen)
-            pid = start.now(stdin=child, stdout=child, stderr=child, terminal=True)
-        if self._nofile is not None:
-            children.set_files_limit(pid, self._nofile)
+            self._room.make(screen)
+            with self.trees.marking(spec.orphans, token):
+                pid = start.now(stdin=child, stdout=child, stderr=child, terminal=True)
+        self.records.began(spec, token, pid, self._begun(spec, token, pid))
         self._settle(spec, pid, parent_in, {"stdout": ours}, screen)
         return pid
 
+    def adopt(self, spec: ProcessSpec, record: records.Life, stdin: int | None, outputs: Mapping[Channel, int]) -> None:
+        """Take over a process that an earlier daemon has started, and our ends of its pipes; `Gone` if it has ended."""
+        try:
+            self._strangers.watch(record.pid, record.ticks)
+        except Gone:
+            if stdin is not None:
+                os.close(stdin)
+            self.inherit(spec, record.pid, outputs)
+            raise
+        self.records.put(spec.id, record)
+        group = self.trees.taken_over(spec.id.namespec, spec.orphans, record.token, record.pid, record.cgroup)
+        if group != record.cgroup:
+            self.records.put(spec.id, replace(record, cgroup=group))
+        self._settle(spec, record.pid, stdin, outputs)
+        self._room.make(max((*outputs.values(), stdin or 0)))
+
+    def inherit(self, spec: ProcessSpec, pid: int, outputs: Mapping[Channel, int]) -> None:
+        """Drain what a process that is gone has left in its pipes, and what others write there."""
+        self._generation += 1
+        for channel, fd in outputs.items():
+            key = ChannelKey(spec.id, channel, pid, self._generation)
+            self._drain.open(key, fd, self._plumbing.sinks(spec, channel, pid))
+            self._retire(key)
+
+    def signal(self, pid: int, signum: int, whole_group: bool) -> None:
+        """Signal a process that exists, or its whole group; one that is gone already is no error. OSError."""
+        if pid in self._strangers:
+            self._strangers.signal(pid, signum, whole_group)
+        else:
+            children.send_signal(pid, signum, whole_group)
+
     def start_beside(
-        self, spec: ProcessSpec, command: str, serverurl: str | None, facts: Mapping[str, str | None]
+        self, spec: ProcessSpec, command: str, serverurl: str | None, token: str, facts: Mapping[str, str | None]
     ) -> tuple[int, dict[Channel, int]]:
         """Start another command as the program would be; return its pid and the read ends of its output.
 
         `facts` are variables beside those of the program, None: not to be there. Its stdin is empty. The pipes and the
         news of its end are the caller's. Raises `SpawnRefused`, with nothing left behind.
         """
-        start = self.launching.prepare(spec, command, serverurl)
+        start = self.launching.prepare(spec, command, serverurl, token)
         environment = {**start.environment, **facts}
         start = start._replace(environment={name: value for name, value in environment.items() if value is not None})
         outputs: dict[Channel, int] = {}
@@ -175,11 +190,16 @@ class Lives:
                 child_err = self._output("stderr", spec, outputs, mine, theirs)
             child_in = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
             theirs.append(child_in)
-            self._make_room(child_in)
-            pid = start.now(stdin=child_in, stdout=child_out, stderr=child_err)
-        if self._nofile is not None:
-            children.set_files_limit(pid, self._nofile)
+            self._room.make(child_in)
+            with self.trees.marking(spec.orphans, token):
+                pid = start.now(stdin=child_in, stdout=child_out, stderr=child_err)
+        self._begun(spec, token, pid)
         return pid, outputs
+
+    def _begun(self, spec: ProcessSpec, token: str, pid: int) -> str:
+        """Do what is due once a process is there; return the control group it is to be in."""
+        self._room.give(pid)
+        return self.trees.begun(spec.id.namespec, spec.orphans, token, pid)
 
     def sinks(self, spec: ProcessSpec, channel: Channel, pid: int, hook: str) -> Sinks:
         """Return where the output of a hook of a program goes."""
@@ -195,7 +215,7 @@ class Lives:
         except OSError as why:
             _close_all(mine)
             if why.errno == errno.EMFILE:
-                self._raise_limit()
+                self._room.raise_limit()
             raise children.SpawnRefused(
                 children.pipes_refused(spec.name, why), Fault.SPAWN_ERROR, transient=True
             ) from why
@@ -214,19 +234,26 @@ class Lives:
         if life is None:
             return None
         del self._by_pid[event.pid]
+        life.end, self._untold[event.pid] = event, life
         if self._by_id.get(life.id) is life:
             del self._by_id[life.id]
         life.stdin.close()
-        if self._ends_groups and life.spec.killasgroup:
+        ends_group = self._ends_groups and life.spec.killasgroup and not self.trees.ends(life.pid)
+        if ends_group:
             self._end_group(life.pid)
         status = ExitStatus(event.code, event.signal, event.core, cpu_s=event.cpu_s)
+        self.trees.ended(life.pid, partial(self._alone, life, status), group_ended=ends_group)
+        return life.id
+
+    def _alone(self, life: Life, status: ExitStatus, left: LeftBehind) -> None:
+        """A process is gone, and what it had started is as it is to be."""
+        status = replace(status, left=left) if left.count else status
         if life.listens:
             self._hear_last_words(life)
         elif not life.keys:
-            self._ended(life.id, status)
-            return life.id
+            self._tell(life, status)
+            return
         self._drain_then_tell(life, status)
-        return life.id
 
     def _hear_last_words(self, life: Life) -> None:
         """Have a listener that is gone heard to the end; what it left behind may go on talking, to its log."""
@@ -257,12 +284,62 @@ class Lives:
 
     def forget(self, id_: ProcessId) -> None:
         """A process was removed: what its earlier lives left open is drained no further."""
+        self.records.forget(id_)
         for channel in CHANNELS:
             for key in self._lingering.pop((id_, channel), ()):
                 self._drain.close(key)
 
+    # --- from one daemon to the next ------------------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Tell no end any more, and hear of none."""
+        self._held = True
+        self._strangers.hold()
+
+    def state(self) -> LivesState:
+        """Return all there is, for another daemon to go on with."""
+        strangers = self._strangers.state()
+        lives = [life.state(strangers.get(life.pid)) for life in (*self._by_pid.values(), *self._untold.values())]
+        lingering = [key for keys in self._lingering.values() for key in keys]
+        return LivesState(
+            lives=lives,
+            remembered=self.records.all(),
+            lingering=lingering,
+            generation=self._generation,
+        )
+
+    def take_over(self, state: LivesState, spec_of: Callable[[ProcessId], ProcessSpec | None]) -> None:
+        """Go on where an earlier daemon was, but for what its drain had; `spec_of`: settings in force."""
+        self._generation = state.generation
+        for id_, known in state.remembered:
+            self.records.put(id_, known)
+        for key in state.lingering:
+            self._lingering.setdefault((key.id, key.channel), []).append(key)
+        for kept in state.lives:
+            spec, record = spec_of(kept.id), self.records.get(kept.id)
+            if spec is None or record is None:
+                continue
+            stdin = StdinWriter(self._loop, kept.stdin)
+            stdin.resume(kept.unwritten)
+            terminal = None if kept.terminal is None else Terminal.resumed(self._loop, stdin, kept.terminal)
+            taken = Life(spec, kept.pid, stdin, kept.keys, terminal)
+            taken.listens = kept.listens
+            self._by_pid[taken.pid] = self._by_id[taken.id] = taken
+            if kept.stranger is not None:
+                self._strangers.take_over(taken.pid, kept.stranger)
+            ours = kept.stranger is None
+            self.trees.taken_over(taken.id.namespec, spec.orphans, record.token, taken.pid, record.cgroup, ours=ours)
+
+    def resumed_sinks(self, key: ChannelKey, spec: ProcessSpec) -> Sinks:
+        """Return where the output goes of a pipe that was taken over."""
+        life = self._by_pid.get(key.pid)
+        terminal = life.terminal if life is not None and key in life.keys else None
+        return self._sinks(spec, key.channel, key.pid, terminal)
+
     def close(self) -> None:
         """Let go of what is held for all children."""
+        self.trees.close()
+        self._strangers.close()
         for life in self._by_pid.values():
             life.stdin.close()
             if life.terminal is not None:
@@ -274,31 +351,18 @@ class Lives:
     def _end_group(self, leader: int) -> None:
         """Kill what a leader has left; its number cannot have been given away yet: that takes a round of all pids."""
         try:
-            children.send_signal(leader, signal.SIGKILL, whole_group=True)
+            self.signal(leader, signal.SIGKILL, whole_group=True)
         except OSError:
             return  # another user's: not ours to end, and no reason to hold back the news of the leader's end
 
-    def _make_room(self, newest_fd: int) -> None:
-        """Raise our own limit of open files when it comes near, and only then.
-
-        Children are to have the limit that was configured: as long as ours is the same they inherit it, later it is
-        set right after their exec.
-        """
-        if newest_fd >= self._files_limit - SPARE_FILES:
-            self._raise_limit()
-
     def room_for_files(self) -> bool:
         """Tell whether files may be opened for what is no program: some descriptors are kept for those."""
-        if limits.files_left() < SPARE_FILES:
-            self._raise_limit()
-        return limits.files_left() >= min(RESERVED_FILES, limits.files_limit() // 8)
+        return self._room.enough()
 
-    def _raise_limit(self) -> None:
-        if self._nofile is not None:
-            return
-        before, now = limits.raise_files(limits.files_limit())
-        self._files_limit = now
-        self._nofile = before
+    def _tell(self, life: Life, status: ExitStatus) -> None:
+        if not self._held:
+            self._untold.pop(life.pid, None)
+            self._ended(life.id, status)
 
     def _drain_then_tell(self, life: Life, status: ExitStatus) -> None:
         told = False
@@ -311,7 +375,7 @@ class Lives:
                 deadline.cancel()
                 said = {key.channel: last[key][-LAST_WORDS_BYTES:] for key in life.keys if key in last}
                 words = LastWords(said.get("stdout", b""), said.get("stderr", b""))
-                self._ended(life.id, replace(status, last_words=words))
+                self._tell(life, replace(status, last_words=words))
                 if life.terminal is not None:
                     life.terminal.end(ending(status))
 
@@ -344,6 +408,9 @@ class Lives:
 
     def _sinks(self, spec: ProcessSpec, channel: Channel, pid: int, terminal: Terminal | None) -> Sinks:
         sinks = self._plumbing.sinks(spec, channel, pid)
+        if sinks.target is not None:
+            with suppress(OSError):  # the drain tells, and tries again
+                create(sinks.target)  # now: whoever hears of the start may ask for the log before the drain has begun
         return sinks if terminal is None else dataclasses.replace(sinks, tap=terminal.tape.take)
 
     def _settle(

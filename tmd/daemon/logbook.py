@@ -5,10 +5,10 @@ added and swept at the next start (contract 6.2); in the native one a stable `<n
 history of a program stays in one place across restarts of the daemon.
 """
 
+import errno
 import os
 import re
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from tmd.config.settings import AUTO, Dialect, ProcessSpec
 from tmd.daemon.surface import Channel
@@ -60,6 +60,18 @@ class Logbook:
         target = self.target(id_, channel)
         return target.path if target else ""
 
+    def paths(self, id_: ProcessId) -> dict[str, str]:
+        """Return the paths of a process's files, by channel."""
+        return {channel: target.path for channel in CHANNELS if (target := self.target(id_, channel))}
+
+    def keep(self, id_: ProcessId, paths: Mapping[str, str]) -> None:
+        """Let a process go on with the files that an earlier daemon has generated for it; before `sweep`."""
+        for channel in CHANNELS:
+            path = paths.get(channel, "")
+            prefix = os.path.join(self._directory, self._prefix(id_, channel))
+            if self._dialect is Dialect.SUPERVISOR and path.startswith(prefix) and os.path.isfile(path):
+                self._generated[id_, channel] = path
+
     def targets(self, id_: ProcessId) -> Iterator[LogTarget]:
         """Yield the files of a process."""
         for channel in CHANNELS:
@@ -67,7 +79,7 @@ class Logbook:
                 yield target
 
     def sweep(self) -> None:
-        """Remove generated logs of earlier daemons with this identifier (Supervisor's dialect only)."""
+        """Remove generated logs of earlier daemons with this identifier, but not those kept (Supervisor's dialect)."""
         if self._dialect is Dialect.NATIVE:
             return
         leftover = re.compile(rf".+?---{re.escape(self._identifier)}-\S+\.log\.?\d*$")
@@ -76,8 +88,11 @@ class Logbook:
         except OSError as why:
             self._report(f"cannot look through '{self._directory}': {why.strerror}")
             return
+        kept = tuple(self._generated.values())
         for name in filter(leftover.match, names):
             path = os.path.join(self._directory, name)
+            if path.rstrip("0123456789").removesuffix(".") in kept:
+                continue
             try:
                 os.unlink(path)
             except OSError as why:
@@ -86,22 +101,24 @@ class Logbook:
     def _auto(self, id_: ProcessId, channel: Channel) -> str | None:
         if (made := self._generated.get((id_, channel))) is not None:
             return made
+        path = self._choose(id_, channel)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            path = self._make(id_, channel)
+            os.close(os.open(path, flags, 0o600))
         except OSError as why:
-            self._report(f"cannot create a log for '{id_.namespec}' in '{self._directory}': {why.strerror}")
-            return None
+            refused = f"cannot create a log for '{id_.namespec}' in '{self._directory}': {why.strerror}"
+            if why.errno == errno.ELOOP:
+                self._report(refused)
+                return None
+            self._report(f"{refused} (it is tried again when there is output)")
         self._generated[id_, channel] = path
         return path
 
-    def _make(self, id_: ProcessId, channel: Channel) -> str:
+    def _prefix(self, id_: ProcessId, channel: Channel) -> str:
+        return f"{id_.process}-{channel}---{self._identifier}-"
+
+    def _choose(self, id_: ProcessId, channel: Channel) -> str:
         if self._dialect is Dialect.SUPERVISOR:
-            prefix = f"{id_.process}-{channel}---{self._identifier}-"
-            fd, path = tempfile.mkstemp(prefix=prefix, suffix=".log", dir=self._directory)
-            os.close(fd)
-            return path
+            return os.path.join(self._directory, f"{self._prefix(id_, channel)}{os.urandom(4).hex()}.log")
         name = id_.process if id_.group == id_.process else f"{id_.group}.{id_.process}"
-        path = os.path.join(self._directory, f"{name}-{channel}.log")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        os.close(os.open(path, flags, 0o600))
-        return path
+        return os.path.join(self._directory, f"{name}-{channel}.log")

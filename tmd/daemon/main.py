@@ -5,14 +5,19 @@
 Nothing of a first instance is touched before the lock says that we are alone.
 """
 
+import os
 import signal
 import sys
 import traceback
+from typing import NamedTuple
 
 from tmd.config.load import Loaded
+from tmd.daemon.boot import Boot
 from tmd.daemon.footing import CannotStart
-from tmd.daemon.instance import Boot, Instance
-from tmd.posix import signals
+from tmd.daemon.handover import CannotHandOver, State, replace_process
+from tmd.daemon.instance import Instance
+from tmd.daemon.upgrading import Handed
+from tmd.posix import capabilities, signals
 from tmd.posix.pidfile import PidFile
 
 __all__ = ["Boot", "run"]
@@ -22,20 +27,38 @@ TURN_S = 0.001
 HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
-def run(boot: Boot, loaded: Loaded) -> int:
+class Succession(NamedTuple):
+    """What this process goes on with. `before`: the settings in force so far; `regret`: for the log."""
+
+    state: State
+    before: Loaded
+    regret: str = ""
+
+
+def run(boot: Boot, loaded: Loaded, succession: Succession | None = None) -> int:
     """Run until told to stop; restarts in the same process. Returns the exit code; raises `CannotStart`.
 
-    A restart that cannot start from the new configuration goes back to the one before, and says so.
+    A restart that cannot start from the new configuration goes back to the one before, and says so. `succession`: an
+    earlier process has made way for this one.
     """
-    signals.reset_inherited()
+    if succession is None:
+        signals.reset_inherited()  # else whatever has come since the earlier one made way is lost
     signals.hold(HANDLED)
     sys.setswitchinterval(TURN_S)
     held: PidFile | None = None
     good: tuple[Loaded, str] | None = None
     regret = ""
+    handover: State | None = None
+    if succession is not None:
+        handover, regret = succession.state, succession.regret
+        held = PidFile(*handover.pidfile)
+        good = succession.before, boot.path
+        boot.take_over(handover.boot)
+        if os.geteuid() != 0:
+            capabilities.keep_to_ourselves(capabilities.SPAWNING)  # the exec had to have them handed on
     try:
         while True:
-            instance = Instance(boot, loaded, first=good is None, regret=regret)
+            instance = Instance(boot, loaded, first=good is None, regret=regret, handover=handover)
             try:
                 held = instance.lock(held)
                 again = instance.run(held)
@@ -57,9 +80,25 @@ def run(boot: Boot, loaded: Loaded) -> int:
             finally:
                 instance.close()
             if again is None:
-                return 0
-            good, regret = (loaded, boot.path), ""
-            loaded, boot.path = again
+                return instance.exit_code
+            good, regret, handover = (loaded, boot.path), "", None
+            if isinstance(again, Handed):
+                handover = again.state
+                regret = _make_way(again)
+            else:
+                loaded, boot.path = again
     finally:
         if held is not None:
             held.release()
+
+
+def _make_way(handed: Handed) -> str:
+    """Have another process go on in our place. Return why there is none: then it is up to us to go on."""
+    state = handed.state
+    state.failed, state.refused = True, state.refused + 1
+    if not handed.data:
+        return "cannot upgrade, going on as before"
+    try:
+        replace_process(handed.state, handed.data)
+    except (OSError, CannotHandOver) as why:
+        return f"cannot upgrade, going on as before: {why}"

@@ -1,13 +1,18 @@
 """The daemon's own log: one fact a line, `YYYY-MM-DD HH:MM:SS,mmm LEVL text` (Supervisor's form, contract 6.1).
 
-Lines go through the drain, never straight to a disk: a full or hung one must not delay supervision.
+Lines go through the drain, never straight to a disk: a full or hung one must not delay supervision. A line that comes
+again and again is folded, unless the level is debug, where everything is wanted.
 """
 
 import time
 from collections.abc import Callable, Sequence
 
+from tmd.daemon.folding import Cancellable, Folding
 from tmd.wire.levels import Level
 from tmd.wire.visible import visible
+
+FOLDED = (Level.INFO, Level.WARN)
+"""what is worse is written, however often"""
 
 
 class MainLog:
@@ -20,6 +25,17 @@ class MainLog:
         self._outlets = tuple(outlets)
         self._wall = wall
         self._cached = (-1, "")
+        self._folding: Folding | None = None
+
+    def fold(self, clock: Callable[[], float], call_later: Callable[[float, Callable[[], None]], Cancellable]) -> None:
+        """Fold lines of level info and warn from now on; in the thread of those timers."""
+        self._folding = Folding(clock, call_later, self._write)
+
+    def close(self) -> None:
+        """Write what stands for lines that were folded; fold no more."""
+        if self._folding is not None:
+            self._folding.close()
+            self._folding = None
 
     def log(self, level: Level, text: str) -> None:
         """Write a line if its level is wanted. Line breaks inside `text` stay (a traceback is one record).
@@ -29,6 +45,12 @@ class MainLog:
         """
         if level < self.level:
             return
+        folding = self._folding
+        if folding is not None and level in FOLDED and self.level > Level.DEBG and folding.folds(level, text):
+            return
+        self._write(level, text)
+
+    def _write(self, level: Level, text: str) -> None:
         if level >= Level.INFO:
             text = visible(text)
         line = f"{self._stamp()} {level.name} {text}\n".encode(errors="backslashreplace")

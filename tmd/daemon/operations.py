@@ -12,7 +12,7 @@ from tmd.config.plan import Plan
 from tmd.core import notices as n
 from tmd.core.operations import Awaiting
 from tmd.daemon.bus import Told
-from tmd.daemon.surface import Operation, Result
+from tmd.daemon.surface import Awaited, AwaitedPlan, Operation, Result
 from tmd.wire.faults import Fault, RpcFault
 from tmd.wire.names import ProcessId
 
@@ -53,16 +53,19 @@ class Waiting:
         operation: Operation[list[Result]] = Operation()
         awaiting = Awaiting(verb, ids)
 
+        def known() -> list[Result]:
+            return [*immediate, *(Result(id_, fault, detail or None) for id_, fault, detail in awaiting.results)]
+
         def finish() -> bool:
             if awaiting.done:
-                later = [Result(id_, fault, detail or None) for id_, fault, detail in awaiting.results]
-                operation.resolve([*immediate, *later])
+                operation.resolve(known())
             return awaiting.done
 
         def hear(notice: n.Notice) -> bool:
             awaiting.hear(notice)
             return finish()
 
+        operation.awaited = lambda: Awaited(verb=verb, pending=list(awaiting.pending), results=known())
         if not finish():
             self._join(operation, hear)
         return operation
@@ -72,12 +75,25 @@ class Waiting:
 
         `running`: the processes that were up when the plan was made; only these can be waited for.
         """
-        operation: Operation[Plan] = Operation()
-        groups = set(plan.removed)
         gone = {id_ for change in plan.changed for id_ in change.removed}
         restarting = {spec.id for change in plan.changed for spec in change.restart} & running
-        to_change = {change.name for change in plan.changed}
-        held: list[tuple[ProcessId, str]] = []
+        return self.for_rest(
+            AwaitedPlan(
+                plan=plan,
+                groups=list(plan.removed),
+                gone=list(gone),
+                restarting=list(restarting),
+                to_change=[change.name for change in plan.changed],
+                held=[],
+            )
+        )
+
+    def for_rest(self, awaited: AwaitedPlan) -> Operation[Plan]:
+        """Wait for what is not done yet of a plan that was applied."""
+        operation: Operation[Plan] = Operation()
+        plan, held = awaited.plan, list(awaited.held)
+        groups, to_change = set(awaited.groups), set(awaited.to_change)
+        gone, restarting = set(awaited.gone), set(awaited.restarting)
 
         def overtaken(name: str) -> None:
             """A later change concerns the group: the last wish wins, and nothing of ours is left to wait for."""
@@ -113,6 +129,19 @@ class Waiting:
             operation.resolve(replace(plan, held=tuple(held)) if held else plan)
             return True
 
+        def rest() -> Awaited:
+            return Awaited(
+                plan=AwaitedPlan(
+                    plan=plan,
+                    groups=list(groups),
+                    gone=list(gone),
+                    restarting=list(restarting),
+                    to_change=list(to_change),
+                    held=held,
+                )
+            )
+
+        operation.awaited = rest
         if not finish():
             self._join(operation, hear)
         return operation

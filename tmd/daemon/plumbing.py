@@ -51,8 +51,9 @@ class Plumbing:
             )
         target = self.logbook.target(spec.id, channel)
         lines = None
-        if spec.log_format != "raw" and target is not None:
-            lines = LineFormat(spec.log_format, spec.program, spec.id, channel, pid, self._stamps, hook)
+        form = "prefix" if spec.log_format == "raw" and channel in spec.prefixed else spec.log_format
+        if form != "raw" and target is not None:
+            lines = LineFormat(form, spec.program, spec.id, channel, pid, self._stamps, hook)
         return Sinks(
             target=target,
             syslog_tag=spec.name if syslog else None,

@@ -1,11 +1,15 @@
 """Requests to start, stop and restart processes: who is concerned, what is refused, when it is done."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from msgspec.structs import replace
 
 from tmd.core import inputs as i
 from tmd.daemon.operations import pass_on, refused
 from tmd.daemon.runtime import Runtime
-from tmd.daemon.surface import Operation, Result, completed
+from tmd.daemon.surface import Awaited, AwaitedRestart, Operation, Result, completed
 from tmd.posix.children import SpawnRefused
 from tmd.wire.faults import GOES_ON, Fault, RpcFault
 from tmd.wire.names import ProcessId
@@ -20,6 +24,8 @@ class Requests:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self.restarts: dict[Operation[list[Result]], Callable[[], Awaited]] = {}
+        """those that wait for stops; they go on whether anybody waits for them or not"""
         self._restarting: set[ProcessId] = set()
         """stopped only to be started again; who is stopped by hand meanwhile leaves"""
 
@@ -80,9 +86,45 @@ class Requests:
         ids = [id_ for id_ in ids if id_ not in {result.id for result in kept}]
         running = [id_ for id_ in ids if self.state_of(id_) in RUNNING_STATES]
         stopping = [id_ for id_ in ids if self.state_of(id_) is ProcessState.STOPPING]
-        operation: Operation[list[Result]] = Operation()
         self._restarting.update(running, stopping)
+        stops = self._runtime.waiting.for_processes("stop", [*running, *stopping], ())
+        operation = self._start_after(
+            stops,
+            AwaitedRestart(ids=ids, running=running, stopping=stopping, restarting=[], kept=kept, wait=wait),
+            still,
+        )
+        if running:
+            self._runtime.feed(i.StopInOrderAsked(tuple(running), by_hand=False))
+        self._report_stops(running, stops)
+        return operation if wait else completed([*kept, *(Result(id_) for id_ in ids)])
+
+    def resume(self, awaited: Awaited, still: Callable[[], bool]) -> Operation[Any]:
+        """Go on waiting where an earlier daemon was; its processes are as they were."""
+        if awaited.plan is not None:
+            return self._runtime.waiting.for_rest(awaited.plan)
+        waiting = self._runtime.waiting.for_processes(awaited.verb, awaited.pending, awaited.results)
+        if awaited.verb == "stop":
+            self._report_stops(awaited.pending, waiting)
+        if awaited.restart is None:
+            return waiting
+        self._restarting.update(awaited.restart.restarting)
+        return self._start_after(waiting, awaited.restart, still)
+
+    def _start_after(
+        self, stops: Operation[list[Result]], restart: AwaitedRestart, still: Callable[[], bool]
+    ) -> Operation[list[Result]]:
+        """Start what is to be restarted once it is down, `still` permitting."""
+        operation: Operation[list[Result]] = Operation()
+        ids, running, stopping, kept = restart.ids, restart.running, restart.stopping, restart.kept
         let_go = self._runtime.sockets.keep(ids)
+
+        def rest() -> Awaited:
+            assert stops.awaited is not None
+            under_way = [id_ for id_ in (*running, *stopping) if id_ in self._restarting]
+            return replace(stops.awaited(), restart=replace(restart, restarting=under_way))
+
+        operation.awaited = self.restarts[operation] = rest
+        operation.then(self._forget)
 
         def stopped(stops: Operation[list[Result]]) -> None:
             start_again(stops)
@@ -98,15 +140,17 @@ class Requests:
             spared = [result for result in stops.value or () if self._goes_on(result) and result.id not in dropped]
             away = {*dropped, *(result.id for result in spared)}
             present = [id_ for id_ in ids if self._runtime.overseer.member(id_) is not None and id_ not in away]
-            starts = self.start(present, wait=wait, again=True)
-            starts.then(lambda starts: pass_on(starts, operation, [*kept, *overtaken, *spared]))
+            starts = self.start(present, wait=restart.wait, again=True)
+            before = [*kept, *overtaken, *spared]
+            self.restarts.pop(operation, None)
+            operation.awaited = starts.awaited and partial(_with, starts.awaited, before)
+            starts.then(lambda starts: pass_on(starts, operation, before))
 
-        stops = self._runtime.waiting.for_processes("stop", [*running, *stopping], ())
-        if running:
-            self._runtime.feed(i.StopInOrderAsked(tuple(running), by_hand=False))
-        self._report_stops(running, stops)
         stops.then(stopped)
-        return operation if wait else completed([*kept, *(Result(id_) for id_ in ids)])
+        return operation
+
+    def _forget(self, operation: Operation[list[Result]]) -> None:
+        self.restarts.pop(operation, None)
 
     def _why_not_stop(self, id_: ProcessId) -> Result | None:
         """Tell why a process that runs had better not be stopped: it could not be started again."""
@@ -164,3 +208,9 @@ class Requests:
                 self._runtime.mainlog.info(f"waiting for {id_.process} to stop")
         timer = self._runtime.loop.call_later(STOP_REPORT_S, lambda: self._report_stops(ids, operation))
         operation.then(lambda _: timer.cancel())
+
+
+def _with(awaited: Callable[[], Awaited], before: list[Result]) -> Awaited:
+    """Return what is awaited, with results that come before its own."""
+    rest = awaited()
+    return replace(rest, results=[*before, *rest.results])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from tmd.core.ends import End, folded
+from tmd.core.ends import End, folded, shifted
 from tmd.wire.names import ProcessId
 
 KEPT_ENDS = 10
@@ -50,6 +50,10 @@ class Rings:
         ring[0] = _cut(ring[0], 2 * OLDER_WORDS_BYTES)
         ring.insert(0, end)
         self._trim(ring)
+
+    def shift(self, id_: ProcessId, seconds: float) -> None:
+        """Have all ends of a process be so much later."""
+        self._rings[id_] = [shifted(end, seconds) for end in self._rings[id_]]
 
     def forget(self, id_: ProcessId) -> None:
         """Drop all ends of a process."""

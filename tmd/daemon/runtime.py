@@ -3,6 +3,9 @@
 Inputs are taken one at a time and run to completion; what performing an effect brings about (a pid, a refused
 spawn) is the next input, never a call back into the core. Spawns are spread over turns of the loop, so that a
 thousand programs to start never keep a client waiting.
+
+What the core has decided is in the journal before anything of it is done or told: should the daemon be killed between
+any two lines of this, the next one knows at least as much as the world.
 """
 
 import signal
@@ -17,23 +20,32 @@ from tmd.core import inputs as i
 from tmd.core import notices as n
 from tmd.core.overseer import Overseer
 from tmd.core.process import Wanted
+from tmd.core.records import Entry
 from tmd.daemon.alerts import Alerts
 from tmd.daemon.bus import Bus, Told
+from tmd.daemon.counters import Counters
 from tmd.daemon.fcgi import ListeningSockets
 from tmd.daemon.hook_runs import HookRuns
 from tmd.daemon.hooks import Hooks
+from tmd.daemon.journal import Journal
 from tmd.daemon.ledger import Ledger
+from tmd.daemon.life import ChannelKey
 from tmd.daemon.listeners import Listeners
-from tmd.daemon.lives import ChannelKey, Lives
+from tmd.daemon.lives import Lives
 from tmd.daemon.logbook import Logbook
 from tmd.daemon.mainlog import MainLog
 from tmd.daemon.operations import Waiting
+from tmd.daemon.remembering import Remembering
+from tmd.daemon.shortages import Shortages
 from tmd.daemon.surface import ProcessView
 from tmd.daemon.tenants import Tenants
+from tmd.daemon.troubles import Troubles
 from tmd.posix import children
 from tmd.posix.drain import Drain, Transformed
 from tmd.posix.loop import ChildEvent, Loop, Timer
+from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
+from tmd.wire.states import ProcessState
 
 SPAWN_BUDGET_S = 0.01
 """how long one turn of the loop may go on spawning"""
@@ -51,6 +63,8 @@ class Runtime:
         drain: Drain,
         mainlog: MainLog,
         logbook: Logbook,
+        journal: Journal,
+        counters: Counters,
         lives: Callable[["Runtime"], Lives],
         alerts: Callable[["Runtime"], Alerts],
         wall: Callable[[], float],
@@ -58,9 +72,12 @@ class Runtime:
     ) -> None:
         self.settings = settings
         self.loop, self.drain, self.mainlog, self.logbook = loop, drain, mainlog, logbook
+        self.journal, self.counters = journal, counters
         self.overseer = Overseer()
         self.ledger = Ledger()
         self.waiting = Waiting()
+        self.troubles = Troubles(loop.now, mainlog.log)
+        self._shortages = Shortages(self.troubles)
         self.bus = Bus(loop.now, wall, mainlog.error)
         self.sockets = ListeningSockets(mainlog.info, Tenants(self.overseer, self._child_environment, self.tell))
         self.listeners = Listeners(
@@ -75,20 +92,31 @@ class Runtime:
             log_target=lambda id_: logbook.target(id_, "stdout"),
             restart=self._renew,
             publish=self.bus.publish,
+            journal=journal,
         )
         self.lives = lives(self)
+        self.remembering = Remembering(
+            loop=loop,
+            journal=journal,
+            overseer=self.overseer,
+            ledger=self.ledger,
+            logbook=logbook,
+            lives=self.lives.records,
+            counts=counters.of,
+        )
         self.hooks = Hooks(
             overseer=self.overseer,
-            runs=HookRuns(loop, drain, self.lives, lambda: self.settings.serverurl),
+            runs=HookRuns(loop, drain, self.lives, lambda: self.settings.serverurl, journal),
             mainlog=mainlog,
             tell=self.tell,
             spawn=lambda effect: self.tell(effect.id, self._spawned(effect)),
         )
         self.alerts = alerts(self)
-        self._wall = wall
+        self.wall = wall
         self._halted = halted
         self._inbox: deque[i.OverseerInput] = deque()
         self._feeding = False
+        self._held = False
         self._timers: dict[ProcessId, Timer] = {}
         self._spawns: deque[e.Spawn] = deque()
         self._spent_s = 0.0
@@ -105,6 +133,8 @@ class Runtime:
 
     def feed(self, input_: i.OverseerInput) -> None:
         """Give the core an input and perform all that follows from it."""
+        if self._held:
+            return
         self._inbox.append(input_)
         if self._feeding:
             return
@@ -114,6 +144,25 @@ class Runtime:
             self._spawn_some()
         finally:
             self._feeding = False
+            self.remembering.turned()
+
+    def hold(self) -> None:
+        """Have nothing happen to any process any more: whatever comes, another daemon will find out by itself."""
+        self._held = True
+        self.loop.leave_children()
+        self.lives.hold()
+        self.listeners.hold()
+
+    def restore(self, entry: Entry, *, same_daemon: bool = False) -> None:
+        """Have a process that was just added go on as it was under an earlier daemon; before `DaemonStarted`.
+
+        `same_daemon`: as in `Overseer.restore`.
+        """
+        self.ledger.restore(entry.id, entry.started, entry.stopped)
+        if entry.counts is not None:
+            self.counters.restore(entry.id, entry.counts)
+        for effect in self.overseer.restore(entry, self.loop.now(), same_daemon=same_daemon):
+            self._perform(effect)
 
     def tell(self, id_: ProcessId, input_: i.ProcessInput) -> None:
         """Give one process an input."""
@@ -121,7 +170,12 @@ class Runtime:
 
     def _turn(self) -> None:
         while self._inbox:
-            for effect in self.overseer.step(self._inbox.popleft(), self.loop.now()):
+            input_ = self._inbox.popleft()
+            effects = self.overseer.step(input_, self.loop.now())
+            if isinstance(input_, i.DaemonStarted):
+                self.remembering.forget_others()
+            self.remembering.decided(effects)
+            for effect in effects:
                 self._perform(effect)
 
     def _perform(self, effect: e.Effect) -> None:
@@ -143,12 +197,18 @@ class Runtime:
             case e.ArmOverseer(token=token, at=at):
                 self.loop.call_at(at, partial(self.feed, i.LevelDue(token)))
             case e.Halt():
+                self.remembering.end()
                 self.hooks.when_idle(lambda: self.loop.call_soon(self._halted))
+
+    # --- what is to be done -----------------------------------------------------------------------------------
 
     def _arm(self, id_: ProcessId, epoch: int, at: float) -> None:
         if earlier := self._timers.get(id_):
             earlier.cancel()
-        self._timers[id_] = self.loop.call_at(at, partial(self.tell, id_, i.TimerFired(epoch)))
+        member = self.overseer.member(id_)
+        # Should we stand still meanwhile, it may have stood still with us, and had no time to end.
+        stopping = member is not None and member.process.state is ProcessState.STOPPING
+        self._timers[id_] = self.loop.call_at(at, partial(self.tell, id_, i.TimerFired(epoch)), patient=stopping)
 
     def _send(self, effect: e.SendSignal) -> None:
         life = self.lives.get(effect.id)
@@ -161,7 +221,7 @@ class Runtime:
 
     def _send_now(self, effect: e.SendSignal) -> None:
         try:
-            children.send_signal(effect.pid, effect.signum, effect.whole_group)
+            self.lives.signal(effect.pid, effect.signum, effect.whole_group)
         except OSError as why:
             name = signal.Signals(effect.signum).name if effect.signum in signal.valid_signals() else effect.signum
             reason = f"cannot send {name} to pid {effect.pid}: {why.strerror}"
@@ -170,7 +230,7 @@ class Runtime:
 
     def _spawn_some(self) -> None:
         """Spawn what waits, for as long as this turn of the loop may take; the rest follows in later turns."""
-        while self._spawns and self._spent_s < SPAWN_BUDGET_S:
+        while self._spawns and self._spent_s < SPAWN_BUDGET_S and not self._held:
             began = self.loop.now()
             self._spawn(self._spawns.popleft())
             self._turn()
@@ -188,6 +248,7 @@ class Runtime:
             self._spawn_some()
         finally:
             self._feeding = False
+            self.remembering.turned()
 
     def _spawn(self, effect: e.Spawn) -> None:
         member = self.overseer.member(effect.id)
@@ -199,11 +260,24 @@ class Runtime:
             self._inbox.append(i.ForProcess(effect.id, self._spawned(effect)))
 
     def _spawned(self, effect: e.Spawn) -> i.Spawned | i.SpawnFailed:
-        """Spawn; return what came of it."""
+        """Spawn; return what came of it. Before there is a process, the journal knows what it can be found by."""
+        token = self.journal.next_token()
+        self.remembering.intend(effect.spec, token)
         try:
-            return i.Spawned(self.lives.spawn(effect.spec, self.settings.serverurl))
+            pid = self.lives.spawn(effect.spec, self.settings.serverurl, token)
         except children.SpawnRefused as refusal:
+            self._shortages.refused(effect.spec, refusal)
             return i.SpawnFailed(refusal.reason, transient=refusal.transient)
+        self._shortages.started(effect.spec)
+        return i.Spawned(pid)
+
+    def clock_was_set(self, seconds: float) -> None:
+        """Tell all times as the clock would have told them, the next daemon too."""
+        self.ledger.shift(seconds)
+        for group in self.overseer.groups.values():
+            for member in group.members.values():
+                self.remembering.note(member.id)
+        self.loop.call_soon(self.journal.flush)
 
     # --- what happens outside ---------------------------------------------------------------------------------
 
@@ -226,9 +300,12 @@ class Runtime:
         if event.kind == "exited":
             status = event.code if event.code is not None else -(event.signal or 0)
             if id_ is None and not self.alerts.errands.reaped(event.pid, status):
-                self.mainlog.debug(CHILD_QUIT)
+                reaper = self.lives.trees.reaps_orphans
+                if not reaper:
+                    self.mainlog.debug(CHILD_QUIT)
                 how = f"exit status {event.code}" if event.code is not None else f"terminated by signal {event.signal}"
-                self.mainlog.info(f"reaped unknown pid {event.pid} ({how})")
+                self.lives.trees.reaped(event.pid)
+                self.mainlog.log(Level.DEBG if reaper else Level.INFO, f"reaped unknown pid {event.pid} ({how})")
         elif id_ is not None:
             self.tell(id_, i.Paused() if event.kind == "stopped" else i.Resumed())
 
@@ -242,9 +319,12 @@ class Runtime:
             self.bus.publish(n.ProcessCommunicated(key.id, key.pid, key.channel, text))
 
     def dropped(self, target: str, count: int, reason: str) -> None:
-        """The drain could not keep some bytes, or has trouble with a file without having lost any."""
+        """The drain could not keep some bytes, or has trouble with a file without having lost any; or no more."""
+        if not reason:
+            self.troubles.over("log", target, f"log '{target}' works again")
+            return
         if not self.alerts.trouble(target, reason):
-            self.mainlog.warn(f"trouble with log '{target}': {reason} ({count} bytes dropped)")
+            self.troubles.happened("log", target, f"trouble with log '{target}': {reason}", lost=count)
         if not count:
             return
         self.bus.publish(n.LogDropped(target, count, reason))
@@ -273,6 +353,7 @@ class Runtime:
         if member is None:
             return None
         process = member.process
+        now = self.wall()  # first of all: what follows is told by the clock as it is by now
         return ProcessView(
             id=id_,
             spec=member.spec,
@@ -280,7 +361,7 @@ class Runtime:
             pid=process.pid,
             start=self.ledger.start(id_),
             stop=self.ledger.stop(id_),
-            now=self._wall(),
+            now=now,
             spawnerr=process.spawnerr,
             exitstatus=process.exitstatus,
             stdout_logfile=self.logbook.path(id_, "stdout"),
@@ -298,5 +379,13 @@ class Runtime:
         for timer in self._timers.values():
             timer.cancel()
         with ExitStack() as ends:  # from the last to the first, each whatever another one does
-            for room in (self.sockets, self.lives, self.hooks, self.listeners, self.alerts):
+            for room in (
+                self.journal,
+                self.remembering,
+                self.sockets,
+                self.lives,
+                self.hooks,
+                self.listeners,
+                self.alerts,
+            ):
                 ends.callback(room.close)

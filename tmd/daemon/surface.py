@@ -18,6 +18,7 @@ from tmd.core.notices import Notice
 from tmd.core.traffic import Traffic
 from tmd.daemon.sinks import SinkView
 from tmd.daemon.terminals import Terminal
+from tmd.daemon.troubles import Troubles
 from tmd.posix.succession import Succession
 from tmd.tree.node import Origin
 from tmd.wire.faults import Fault, RpcFault
@@ -29,11 +30,55 @@ Channel = Literal["stdout", "stderr"]
 T = TypeVar("T")
 
 
+class Result(msgspec.Struct, frozen=True):
+    """What became of a request for one process. `fault` is `Fault.SUCCESS` when it worked."""
+
+    id: ProcessId
+    fault: Fault = Fault.SUCCESS
+    detail: str | None = None
+    """what the fault's text says after its name; None: the name of the process"""
+
+
+class AwaitedRestart(msgspec.Struct, frozen=True, kw_only=True):
+    """A restart of processes whose stops are awaited. `ids`: all that are to be started then."""
+
+    ids: list[ProcessId]
+    running: list[ProcessId]
+    stopping: list[ProcessId]
+    restarting: list[ProcessId]
+    """of these, who is still to come up again"""
+    kept: list[Result]
+    wait: bool
+
+
+class AwaitedPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan that was applied, and what of it is not done yet."""
+
+    plan: Plan
+    groups: list[str]
+    gone: list[ProcessId]
+    restarting: list[ProcessId]
+    to_change: list[str]
+    held: list[tuple[ProcessId, str]]
+
+
+class Awaited(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an operation waits for, as another daemon goes on with it. `results`: what is known already."""
+
+    verb: Literal["start", "stop"] = "stop"
+    pending: list[ProcessId] = []
+    results: list[Result] = []
+    restart: AwaitedRestart | None = None
+    plan: AwaitedPlan | None = None
+
+
 class Operation(Generic[T]):
     """An accepted request until its outcome. Resolved exactly once, by a value or an `RpcFault`."""
 
     def __init__(self) -> None:
         self.done = False
+        self.awaited: Callable[[], Awaited] | None = None
+        """tells what is waited for, so that another daemon can go on waiting; None: that is not to be had"""
         self.value: T | None = None
         self.fault: RpcFault | None = None
         self._callbacks: list[Callable[[Operation[T]], None]] = []
@@ -67,15 +112,6 @@ def completed(value: T) -> Operation[T]:
     operation: Operation[T] = Operation()
     operation.resolve(value)
     return operation
-
-
-class Result(msgspec.Struct, frozen=True):
-    """What became of a request for one process. `fault` is `Fault.SUCCESS` when it worked."""
-
-    id: ProcessId
-    fault: Fault = Fault.SUCCESS
-    detail: str | None = None
-    """what the fault's text says after its name; None: the name of the process"""
 
 
 class ProcessView(msgspec.Struct, frozen=True):
@@ -330,6 +366,12 @@ class DaemonSurface(Protocol):
     def restart(self) -> None:
         """Stop everything in order, read everything anew, start again; same pid. CANT_REREAD if the file is broken."""
 
+    def upgrade(self) -> Operation[Mapping[str, Any]]:
+        """Make way for a new version of the daemon in the same process; resolves right before that. FAILED."""
+
+    def hand(self, operation: Operation[Any] | None) -> None:
+        """Have the next request return this, as what was already begun for it; None: it begins something anew."""
+
     # Service to handlers.
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> Callable[[], None]:
@@ -337,6 +379,10 @@ class DaemonSurface(Protocol):
 
     def post(self, callback: Callable[[], None]) -> None:
         """Call back on the loop in its next turn. The one thing here that may be called from any thread."""
+
+    @property
+    def troubles(self) -> Troubles:
+        """Where to tell what the machine does to us."""
 
     def room_for_files(self) -> bool:
         """Tell whether files may be opened for a client: no, when what is left is needed to start programs."""

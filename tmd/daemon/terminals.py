@@ -6,7 +6,7 @@ the keyboard goes on to the next who wants it when its owner leaves. Knows nothi
 
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tmd.daemon.tape import Tape
 from tmd.posix import pty
@@ -46,6 +46,14 @@ class Viewer(Protocol):
         """The program is gone, all it said is on the tape; `text` tells how it ended."""
 
 
+class TerminalState(NamedTuple):
+    """A terminal as another daemon goes on with it. `screen`: what its last output draws."""
+
+    fd: int
+    size: Size
+    screen: bytes
+
+
 class Terminal:
     """The terminal of one life. `fd`: our end of it, owned; `stdin` writes there, too.
 
@@ -67,6 +75,18 @@ class Terminal:
     def open(self) -> bool:
         """Whether the program is still there."""
         return self.fd >= 0
+
+    @classmethod
+    def resumed(cls, loop: Loop, stdin: StdinWriter, state: TerminalState) -> "Terminal":
+        """Return one that goes on where an earlier daemon was; before anything drains it."""
+        terminal = cls(loop, state.fd, stdin, state.size)
+        terminal.tape.take(state.screen)
+        return terminal
+
+    @property
+    def state(self) -> TerminalState:
+        """All of it but who sits there."""
+        return TerminalState(self.fd, self.size, self.tape.screenful()[0])
 
     # --- seats ----------------------------------------------------------------------------------------------------
 
@@ -92,6 +112,10 @@ class Terminal:
                 self._fit(self._writer.size)
         self._tell_seats()
 
+    def forget(self, done: Callable[[bool], object]) -> None:
+        """Have `done` called no more: who typed has gone."""
+        self._stdin.forget(done)
+
     def writes(self, viewer: Viewer) -> bool:
         """Tell whether somebody has the keyboard."""
         return self._writer is viewer
@@ -105,21 +129,34 @@ class Terminal:
     # --- what they do ---------------------------------------------------------------------------------------------
 
     def type(self, viewer: Viewer, data: bytes, done: Callable[[bool], object]) -> bool:
-        """Pass on what was typed, by who has the keyboard. False: `done` is called once the program has taken it."""
+        """Pass on what was typed, by who has the keyboard. False: `done` is called once the program has taken it.
+
+        It is dropped when too much waits already: one after the other, many could make that any amount.
+        """
         if self._writer is not viewer:
             return True
         try:
-            return self._stdin.deliver(data, done)
+            return self._stdin.deliver(b"" if self._stdin.full else data, done)
         except BrokenPipeError:
             return True  # the program is about to be gone: whoever typed will hear of that
 
-    def resize(self, viewer: Viewer) -> None:
-        """The window of somebody has another size."""
-        if self._writer is viewer:
-            self._fit(viewer.size)
+    def resize(self, viewer: Viewer) -> bool:
+        """The window of somebody has another size: true if the terminal has now, too, and `tell_size` is due."""
+        return self._writer is viewer and self._set_size(viewer.size)
+
+    def tell_size(self) -> None:
+        """Tell everybody the size of the terminal."""
+        for viewer in list(self._viewers):
+            viewer.resized(self.size)
 
     def _fit(self, size: Size | None) -> bool:
-        """Give the terminal a size; tell whether that is another than before."""
+        """Give the terminal a size and tell it; true if that is another than before."""
+        changed = self._set_size(size)
+        if changed:
+            self.tell_size()
+        return changed
+
+    def _set_size(self, size: Size | None) -> bool:
         if size is None or size == self.size or not self.open:
             return False
         try:
@@ -127,8 +164,6 @@ class Terminal:
         except OSError:
             return False
         self.size = size
-        for viewer in list(self._viewers):
-            viewer.resized(size)
         return True
 
     # --- what they see --------------------------------------------------------------------------------------------

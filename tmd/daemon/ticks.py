@@ -5,7 +5,7 @@ slept through are not made up for. The wall clock may jump: a tick is late by `L
 because the clock was set back a little.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from tmd.wire.events import TICK_PERIODS
@@ -41,6 +41,18 @@ class Ticks:
         now = self._wall()
         self._last = {name: self._last.get(name, _slice(name, now)) for name in TICK_PERIODS if name in names}
         self._arm()
+
+    @property
+    def told(self) -> dict[str, int]:
+        """The latest of each kind that was wanted."""
+        return dict(self._last)
+
+    def resume(self, told: Mapping[str, int]) -> None:
+        """Go on where an earlier daemon was: what came due since is emitted soon."""
+        self._last |= {name: when for name, when in told.items() if name in self._last}
+        if self._last and self._timer is not None:
+            self._timer.cancel()
+            self._timer = self._call_later(SHORTEST_S, self._look)
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -44,6 +44,11 @@ class Workers:
             operation.refuse(RpcFault(Fault.FAILED, NO_THREAD))
         return operation
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being done."""
+        return self._busy > 0
+
     def close(self, wait_s: float = 1.0) -> None:
         """Let the threads end once their present job is done; wait for each so long."""
         for _ in self._threads:

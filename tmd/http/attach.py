@@ -15,6 +15,7 @@ from tmd.http.replies import Exchange, Reply, Tunnel
 from tmd.http.room import RETRY_AFTER, Room
 from tmd.http.streams import unescape
 from tmd.wire.frames import (
+    MAKING_WAY,
     SILENCE_S,
     UPGRADE,
     Frame,
@@ -77,10 +78,10 @@ class Attachments:
         else:
             self._seat(exchange, wishes, mode)
 
-    def end(self) -> None:
-        """The daemon ends: so do all connections."""
+    def end(self, *, replaced: bool = False) -> None:
+        """The daemon ends, or another one takes its place: so do all connections."""
         for attachment in list(self._attached):
-            attachment.refuse("the daemon is ending")
+            attachment.refuse(MAKING_WAY if replaced else "the daemon is ending")
 
     def _seat(self, exchange: Exchange, wishes: dict[str, str], mode: str) -> None:
         name = unescape(exchange.head.path).removeprefix("/attach/")
@@ -151,7 +152,10 @@ class _Attachment:
         self._call_later = call_later
         self._cancel_deaf_look: Callable[[], None] | None = None
         self._frames = Frames()
+        self._window_changed = self._size_to_tell = False
         self._position = 0
+        self._untold: dict[Kind, bytes] = {}
+        """the latest seats and size, until there is room for them"""
         self._last_words: bytes | None = None
         self._silent_s = 0.0
 
@@ -168,6 +172,7 @@ class _Attachment:
         if self._cancel_deaf_look is not None:
             self._cancel_deaf_look()
             self._cancel_deaf_look = None
+        self._terminal.forget(self._took)
         self._terminal.leave(self)
         self._gone(self)
 
@@ -175,6 +180,7 @@ class _Attachment:
 
     def more(self) -> None:
         """Send on what there is, as far as the client takes it."""
+        self._tell_on()
         while self._tunnel.backlog < FULL_BYTES:
             data = self._terminal.tape.read(self._position, CHUNK_BYTES)
             if data is None:
@@ -188,11 +194,18 @@ class _Attachment:
 
     def seated(self, seats: Seats) -> None:
         """Tell who is there."""
-        self._tunnel.write(frame(Kind.SEATS, packed_seats(seats)))
+        self._untold[Kind.SEATS] = packed_seats(seats)
+        self._tell_on()
 
     def resized(self, size: Size) -> None:
         """Tell the size of the terminal."""
-        self._tunnel.write(frame(Kind.RESIZE, packed_size(size)))
+        self._untold[Kind.RESIZE] = packed_size(size)
+        self._tell_on()
+
+    def _tell_on(self) -> None:
+        while self._untold and self._tunnel.backlog < FULL_BYTES:
+            kind = next(iter(self._untold))
+            self._tunnel.write(frame(kind, self._untold.pop(kind)))
 
     def ended(self, text: str) -> None:
         """Tell the end, after all that was said before."""
@@ -230,18 +243,28 @@ class _Attachment:
         try:
             for one in self._frames.feed(data):
                 self._obey(one)
+            self._fit_window()
         except TooLong as why:
             self.refuse(f"cannot go on: {why} (is this tmctl?)")
+        if self._size_to_tell:  # once, however often it was said: all the others hear of it
+            self._size_to_tell = False
+            self._terminal.tell_size()
+
+    def _fit_window(self) -> None:
+        if self._window_changed:
+            self._window_changed = False
+            self._size_to_tell = self._terminal.resize(self) or self._size_to_tell
 
     def _obey(self, one: Frame) -> None:
         match one.kind:
             case Kind.DATA:
+                self._fit_window()  # what was typed into the new window is read in it
                 if not self._terminal.type(self, one.payload, self._took):
                     self._go_deaf()
             case Kind.RESIZE:
                 self.size = read_size(one.payload) or self.size
-                self._terminal.resize(self)
-            case Kind.PING:
+                self._window_changed = True
+            case Kind.PING if self._tunnel.backlog < FULL_BYTES:
                 self._tunnel.write(frame(Kind.PING, one.payload[:64]))
 
     def _go_deaf(self) -> None:

@@ -17,6 +17,8 @@ from tmd.http.replies import Reply, error
 _SHA = "{SHA}"
 _PAGES = frozenset({"/", "/index.html", "/logs", "/tail.html", "/metrics"})
 """what others may link to, with the pages of programs"""
+_PORTS = {"http": "80", "https": "443"}
+"""what a scheme implies"""
 
 
 def only_shows(spec: ServerSpec, dialect: Dialect) -> bool:
@@ -44,15 +46,13 @@ class Gate:
     @staticmethod
     def foreign_form(head: Head) -> bool:
         """Tell whether a form came from a page of somebody else's, over whatever listener; programs are nobody's."""
-        origin = head.headers.get("origin")
-        if origin is not None and _authority(origin.partition("://")[2]) != _authority(head.headers.get("host") or ""):
+        if _is_of_another_origin(head):
             return True
         return head.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
 
     def _foreign(self, head: Head) -> str:
         host = head.headers.get("host")
-        origin = head.headers.get("origin")
-        if origin is not None and _authority(origin.partition("://")[2]) != _authority(host or ""):
+        if _is_of_another_origin(head):
             return "Requests of other origins are refused"
         if head.headers.get("sec-fetch-site", "") in ("cross-site", "same-site") and not _is_link(head):
             return "Requests of other sites are refused"
@@ -104,13 +104,27 @@ def _password_check(username: str, password: str) -> Callable[[bytes, bytes], bo
     return check_clear
 
 
+def _is_of_another_origin(head: Head) -> bool:
+    """Tell whether a page of another origin asks. Which scheme is ours, nobody knows who has a proxy before him."""
+    origin = head.headers.get("origin")
+    if origin is None:
+        return False
+    scheme, separator, authority = origin.strip().lower().partition("://")
+    implied = _PORTS.get(scheme, "") if separator else ""
+    host = head.headers.get("host", "").strip()
+    if not (implied and host):
+        return True
+    (their_name, their_port), (name, port) = _authority(authority), _authority(host)
+    return (their_name, their_port or implied) != (name, port or implied)
+
+
 def _authority(text: str) -> tuple[str, str]:
-    """Return (host, port) of `host[:port]`; the ports that schemes imply count as none."""
+    """Return (host, port) of `host[:port]`, the port empty where there is none."""
     text = text.strip().lower()
     host, colon, port = text.rpartition(":")
     if not colon or "]" in port:
         host, port = text, ""
-    return host.strip("[]").rstrip("."), "" if port in ("80", "443") else port
+    return host.strip("[]").rstrip("."), port
 
 
 def _is_link(head: Head) -> bool:

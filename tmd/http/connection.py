@@ -7,12 +7,13 @@ one that stops in the middle of a request, or no longer reads, is cut off after 
 
 import select
 import socket
-from collections import deque
-from typing import Protocol
 
+from tmd.http.carrying import ConnectionState, Numbering
 from tmd.http.exchange import HttpExchange, HttpStream
+from tmd.http.outgoing import Outgoing
+from tmd.http.owner import Owner
 from tmd.http.protocol import Head, Malformed, Reader, Request
-from tmd.http.replies import HeadWriter, Reply, error
+from tmd.http.replies import Reply, error
 from tmd.posix.loop import Loop, Timer
 
 HEAD_S = 10.0
@@ -33,27 +34,6 @@ SEND_AT_ONCE_BYTES = 1024 * 1024
 """sent in one turn of the loop"""
 
 
-class Owner(Protocol):
-    """What a connection needs of the server it belongs to."""
-
-    head_writer: HeadWriter
-
-    def refusal(self, head: Head) -> Reply | None:
-        """Return the reply to a request that is not let in."""
-
-    def answer(self, exchange: HttpExchange) -> None:
-        """Answer a request."""
-
-    def used(self, connection: "Connection") -> None:
-        """A whole request has come."""
-
-    def unsent(self, change: int) -> None:
-        """So many bytes more wait to be sent, or fewer."""
-
-    def closed(self, connection: "Connection") -> None:
-        """The connection is over."""
-
-
 class Connection:
     """A client's connection; owns its socket."""
 
@@ -63,18 +43,21 @@ class Connection:
         self._fd = sock.fileno()
         self._owner = owner
         self._reader = Reader()
-        self._unsent: deque[memoryview] = deque()
-        self._unsent_bytes = 0
-        self._progress_at = 0.0
-        self._exchange: HttpExchange | None = None
+        self._unsent = Outgoing(loop.now, owner.unsent)
+        self._held_bytes = 0
+        self.exchange: HttpExchange | None = None
+        """the request that is being answered"""
         self._stream: HttpStream | None = None
         self._interest = (False, False)
         self._advancing = False
+        self._waits_for_turn = False
+        self._has_turn = False
         self._no_more_input = False
         self._closing = False
         self._lingering = False
         self._finishing = False
         self._closed = False
+        self._held = False
         self._read_timer: Timer | None = None
         self._reading = "idle"
         self._write_timer: Timer | None = None
@@ -82,8 +65,9 @@ class Connection:
 
     @property
     def busy(self) -> bool:
-        """A request is being answered, or its answer is on the way."""
-        return self._exchange is not None or self._stream is not None or bool(self._unsent)
+        """A request is being answered or about to be, or its answer is on the way."""
+        under_way = self.exchange is not None or self._stream is not None
+        return under_way or self._waits_for_turn or bool(self._unsent)
 
     @property
     def halfway(self) -> bool:
@@ -93,12 +77,17 @@ class Connection:
     @property
     def unsent_bytes(self) -> int:
         """What was written and has not gone out."""
-        return self._unsent_bytes
+        return self._unsent.size
+
+    @property
+    def held_bytes(self) -> int:
+        """What has come of requests that are not answered."""
+        return self._held_bytes
 
     @property
     def stalled_s(self) -> float:
         """For how long nothing has gone out although something should."""
-        return self._loop.now() - self._progress_at if self._unsent else 0.0
+        return self._unsent.stalled_s
 
     @property
     def hung_up(self) -> bool:
@@ -120,12 +109,44 @@ class Connection:
         self._loop.unwatch(self._fd)
         self._sock.close()
         self._unsent.clear()
-        self._count(-self._unsent_bytes)
-        self._exchange = None
+        self.exchange = None
+        self._hold(0)
         stream, self._stream = self._stream, None
         self._owner.closed(self)
         if stream is not None:
             stream.gone()
+
+    def hold(self) -> None:
+        """Take nothing in and begin nothing any more; what is to be sent goes out."""
+        self._held = True
+        self._set_read_timer("idle")
+        self._watch()
+
+    def state(self, numbering: Numbering) -> ConnectionState | None:
+        """Return all of it, for another daemon to go on with; None when there is nothing to go on with."""
+        if self._closed or self._stream is not None or (self._closing and not self._unsent):
+            return None
+        read, head = self._reader.state
+        unsent, closing, asked = bytes(self._unsent), self._closing, self.exchange
+        state = ConnectionState(fd=self._fd, read=read, head=head, unsent=unsent, closing=closing)
+        if asked is not None:
+            state.request, state.operation = (asked.head, asked.body), numbering.of(asked.operation)
+        return state
+
+    def let_go(self) -> None:
+        """Leave the connection open for whoever goes on with it; nothing of it is ours any more."""
+        self._sock.detach()
+        self.close()
+
+    def resume(self, state: ConnectionState) -> HttpExchange | None:
+        """Go on where an earlier daemon was; return the request that is to be answered, if there is one."""
+        self._reader.resume(state.read, state.head)
+        self.exchange = HttpExchange(self, *state.request) if state.request is not None else None
+        self._send(state.unsent)
+        if state.closing:
+            self._end()
+        self._loop.call_soon(self._advance)
+        return self.exchange
 
     def finish(self) -> None:
         """Answer what has come, then end."""
@@ -168,18 +189,20 @@ class Connection:
 
     def _advance(self) -> None:
         """Take up what has been read, as far as it may be taken up now."""
-        if self._advancing:
+        if self._advancing or self._waits_for_turn:
+            self._watch()
             return
         self._advancing = True
         try:
-            while not (self._closed or self._exchange or self._stream or self._closing) and self._take_next():
+            while not (self._closed or self.exchange or self._stream or self._closing) and self._take_next():
                 pass
         finally:
             self._advancing = False
         if self._closed:
             return
-        held_back = self._exchange or self._stream or self._closing or self._unsent_bytes >= UNSENT_BYTES
-        self._set_read_timer("idle" if held_back else self._reader.within)
+        self._recount()
+        held_back = self.exchange or self._stream or self._closing or self._unsent.size >= UNSENT_BYTES
+        self._set_read_timer("idle" if held_back or self._waits_for_turn else self._reader.within)
         if self._no_more_input and not self.busy and not self._closing:
             self._end()
             return
@@ -187,7 +210,11 @@ class Connection:
 
     def _take_next(self) -> bool:
         """Take up the next event; False when there is none, or when it has to wait."""
-        if self._unsent_bytes >= UNSENT_BYTES:
+        if self._unsent.size >= UNSENT_BYTES or self._held:
+            return False
+        if self._reader.within != "idle" and not (self._has_turn or self._owner.turns.free()):
+            self._waits_for_turn = True
+            self._owner.turns.ask(self._on_turn)
             return False
         match self._reader.next_event():
             case None:
@@ -201,7 +228,8 @@ class Connection:
                     self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
             case Request(head=head, body=body):
                 self._set_read_timer("idle")
-                self._exchange = exchange = HttpExchange(self, head, body)
+                self._has_turn = False
+                self.exchange = exchange = HttpExchange(self, head, body)
                 self._owner.used(self)
                 self._owner.answer(exchange)
             case Malformed(status=0):
@@ -210,6 +238,23 @@ class Connection:
                 self._write_reply(error(status, reason), None, keep=False)
                 self._end()
         return True
+
+    def _on_turn(self) -> None:
+        """Go on with one request, and with more if nobody else waits."""
+        self._waits_for_turn = False
+        if self._closed:
+            return
+        self._has_turn = True
+        self._advance()
+        self._has_turn = False
+
+    def _recount(self) -> None:
+        self._hold(self._reader.waiting + (len(self.exchange.body) if self.exchange is not None else 0))
+
+    def _hold(self, held_bytes: int) -> None:
+        change, self._held_bytes = held_bytes - self._held_bytes, held_bytes
+        if change:
+            self._owner.held(change)
 
     def _set_read_timer(self, reading: str) -> None:
         """Arm the deadline of the part of a request that the client is in; once per part."""
@@ -226,9 +271,9 @@ class Connection:
 
     def answer(self, exchange: HttpExchange, reply: Reply) -> None:
         """Send the reply to the request that is being answered; to another, do nothing."""
-        if exchange is not self._exchange:
+        if exchange is not self.exchange:
             return
-        self._exchange = None
+        self.exchange = None
         keep = exchange.head.keep_alive and not reply.close and not self._finishing
         self._write_reply(reply, exchange.head, keep=keep)
         if not keep:
@@ -241,10 +286,11 @@ class Connection:
         """Begin the reply to a request as a stream."""
         chunked = exchange.head.minor == 1
         stream = HttpStream(self, chunked=chunked)
-        if exchange is not self._exchange:
+        if exchange is not self.exchange:
             self._loop.call_soon(stream.gone)
             return stream
-        self._exchange, self._stream = None, stream
+        self.exchange, self._stream = None, stream
+        self._recount()
         if chunked:
             headers = (*headers, ("Transfer-Encoding", "chunked"))
         connection = "" if chunked else "close"
@@ -255,12 +301,13 @@ class Connection:
 
     def begin_tunnel(self, exchange: HttpExchange, protocol: str) -> HttpStream:
         """Give the connection over to another protocol."""
-        gone = exchange is not self._exchange
+        gone = exchange is not self.exchange
         stream = HttpStream(self, chunked=False, early=b"" if gone else self._reader.hand_over())
         if gone:
             self._loop.call_soon(stream.gone)
             return stream
-        self._exchange, self._stream = None, stream
+        self.exchange, self._stream = None, stream
+        self._recount()
         upgrade = (("Upgrade", protocol),)
         self._send(self._owner.head_writer.write(101, upgrade, content_type="", length=None, connection="Upgrade"))
         return stream
@@ -283,14 +330,15 @@ class Connection:
 
     def _write_reply(self, reply: Reply, head: Head | None, *, keep: bool) -> None:
         connection = "" if keep and (head is None or head.minor == 1) else "Keep-Alive" if keep else "close"
+        only_head = head is not None and head.method == "HEAD"
         top = self._owner.head_writer.write(
             reply.status,
             reply.headers,
             content_type=reply.content_type,
-            length=len(reply.body),
+            length=None if only_head and not reply.body else len(reply.body),  # what was not made has no length
             connection=connection,
         )
-        if head is not None and head.method == "HEAD":
+        if only_head:
             self._send(top)
         elif len(reply.body) < RECEIVE_BYTES:
             self._send(top + reply.body)
@@ -337,49 +385,26 @@ class Connection:
     def _send(self, data: bytes) -> None:
         if self._closed or not data:
             return
-        sent = 0
-        if not self._unsent:
-            self._progress_at = self._loop.now()
-            try:
-                sent = self._sock.send(data)
-            except BlockingIOError:
-                sent = 0
-            except OSError:
-                self._break()
-                return
-        if sent < len(data):
-            self._unsent.append(memoryview(data)[sent:])
-            self._count(len(data) - sent)
+        try:
+            left = self._unsent.send(self._sock, data)
+        except OSError:
+            self._break()
+            return
+        if left:
             self._watch()
             if self._stream is None:
                 self._guard_unread()
-
-    def _count(self, change: int) -> None:
-        self._unsent_bytes += change
-        self._owner.unsent(change)
 
     def _break(self) -> None:
         """The client is gone. Closing waits for the next turn: whoever wrote is in the middle of something."""
         self._loop.call_soon(self.close)
 
     def _on_writable(self) -> None:
-        room = SEND_AT_ONCE_BYTES
-        while self._unsent and room > 0:
-            piece = self._unsent[0]
-            try:
-                sent = self._sock.send(piece)
-            except BlockingIOError:
-                return
-            except OSError:
-                self.close()
-                return
-            self._progress_at = self._loop.now()
-            self._count(-sent)
-            room -= sent
-            if sent < len(piece):
-                self._unsent[0] = piece[sent:]
-            else:
-                self._unsent.popleft()
+        try:
+            self._unsent.go_on(self._sock, SEND_AT_ONCE_BYTES)
+        except OSError:
+            self.close()
+            return
         if not self._unsent:
             self._on_all_sent()
 
@@ -413,9 +438,10 @@ class Connection:
         """Tell the loop what is of interest now."""
         if self._closed:
             return
-        full = self._exchange is not None and self._reader.waiting > AHEAD_BYTES
-        full = full or (self._unsent_bytes >= UNSENT_BYTES if self._stream is None else self._stream.deaf)
-        interest = (not self._no_more_input and not full, bool(self._unsent))
+        held_back = self.exchange is not None or self._waits_for_turn
+        full = held_back and self._reader.waiting > AHEAD_BYTES
+        full = full or (self._unsent.size >= UNSENT_BYTES if self._stream is None else self._stream.deaf)
+        interest = (not self._no_more_input and not full and not self._held, bool(self._unsent))
         if interest != self._interest:
             self._interest = interest
             self._loop.watch(

@@ -4,7 +4,6 @@ A log that grows meanwhile is sent as far as it went when it was asked for. Only
 """
 
 import os
-from collections.abc import Generator
 
 from tmd.daemon.surface import DaemonSurface
 from tmd.http.live import Streams
@@ -12,6 +11,7 @@ from tmd.http.live_log import CHANNELS, process_of
 from tmd.http.log_files import open_log
 from tmd.http.replies import Exchange, error
 from tmd.http.streams import unescape
+from tmd.http.turns import Turns
 from tmd.http.unrolled import Unrolled
 
 PIECE_BYTES = 256 * 1024
@@ -22,8 +22,8 @@ _SAFE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 class Downloads:
     """Answers `/download/...` of one listener."""
 
-    def __init__(self, daemon: DaemonSurface, streams: Streams) -> None:
-        self._daemon, self._streams = daemon, streams
+    def __init__(self, daemon: DaemonSurface, streams: Streams, turns: Turns) -> None:
+        self._daemon, self._streams, self._turns = daemon, streams, turns
 
     def answer(self, exchange: Exchange) -> None:
         """Answer with the file as an attachment; 404 where there is none."""
@@ -45,10 +45,9 @@ class Downloads:
             ("Content-Security-Policy", "default-src 'none'; sandbox"),
         )
         stream = exchange.stream("application/octet-stream", headers)
-        pieces = _pieces(fd, size)
-        download = Unrolled(pieces, stream, lambda pump: self._daemon.call_later(0, pump), PIECES_AT_ONCE)
+        download = Unrolled(FilePieces(fd, size), stream, self._turns, PIECES_AT_ONCE)
         self._streams.add(download, download.close)
-        download.pump()
+        download.go_on()
 
     def _wanted(self, rest: str) -> tuple[str | None, str]:
         """Return the path of a log, None for none, and what to call the copy."""
@@ -64,12 +63,28 @@ class Downloads:
         return path, "".join(each if each in _SAFE else "_" for each in words) + ".log"
 
 
-def _pieces(fd: int, size: int) -> Generator[bytes, None, None]:
-    """Return the bytes of a file up to a size; the file is closed with the generator, once it was begun."""
-    try:
-        at = 0
-        while at < size and (data := os.pread(fd, min(PIECE_BYTES, size - at), at)):
-            yield data
-            at += len(data)
-    finally:
-        os.close(fd)
+class FilePieces:
+    """The bytes of a file up to a size; owns its descriptor."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self._fd, self._left = fd, size
+        self._at = 0
+
+    def __iter__(self) -> "FilePieces":
+        return self
+
+    def __next__(self) -> bytes:
+        """Return what comes next."""
+        data = os.pread(self._fd, min(PIECE_BYTES, self._left), self._at) if self._left else b""
+        if not data:
+            raise StopIteration
+        self._at += len(data)
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        """Give the descriptor back; idempotent."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+            self._left = 0

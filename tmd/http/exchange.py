@@ -1,8 +1,9 @@
 """One request and the way its answer takes: what handlers hold while the connection goes on living, or does not."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
+from tmd.daemon.surface import Operation
 from tmd.http.protocol import Head
 from tmd.http.replies import Reply
 
@@ -49,12 +50,14 @@ class Line(Protocol):
 class HttpExchange:
     """One request of a connection."""
 
-    __slots__ = ("_connection", "body", "head")
+    __slots__ = ("_connection", "body", "head", "operation")
 
     def __init__(self, connection: Line, head: Head, body: bytes) -> None:
         self._connection = connection
         self.head = head
         self.body = body
+        self.operation: Operation[Any] | None = None
+        """what the answer waits for, if that is all it takes"""
 
     def reply(self, reply: Reply) -> None:
         """Answer; a second answer, or one to a client that has gone, is dropped."""

@@ -71,6 +71,11 @@ class FollowedFile:
         return max(0, os.fstat(self._fd).st_size - self._position)
 
     @property
+    def inode(self) -> tuple[int, int]:
+        """Which file the present one is: its device and its number there."""
+        return self._inode
+
+    @property
     def place(self) -> tuple[int, int]:
         """The number of the present file (its inode) and the position in it: where `resume` can go on."""
         return self._inode[1], self._position
@@ -126,8 +131,8 @@ class FollowedFile:
             self._moved = False
             if named is not None and not replaced and named.st_size == self._position:
                 return None
-            if os.fstat(self._fd).st_size >= self._position:
-                return b""
+            if named is None or os.fstat(self._fd).st_size >= self._position:
+                return b""  # what has no name just now is being rotated: its unfinished line may have been cut off
             self._position = 0
             return TRUNCATED
         size = os.fstat(self._fd).st_size

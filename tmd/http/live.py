@@ -110,9 +110,9 @@ class Overview(Listening):
         self.stream.write(self._feed.greeting(controls=self._controls))
         if missed is None:
             self.stream.write(self._feed.snapshot())
-            self.stream.write(self._feed.trends())
         else:
             self.stream.write(b"".join(change.data for change in missed))
+        self.stream.write(self._feed.trends())  # figures that were missed are in no change
         self.stream.write(self._feed.figures())
 
     def changed(self, changes: list[Change], ids: set[ProcessId]) -> None:

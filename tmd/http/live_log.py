@@ -33,6 +33,9 @@ KEPT_EVENTS = 16
 """with lines of logs, between two looks"""
 CHANNELS: tuple[Channel, ...] = ("stdout", "stderr")
 
+Inode = tuple[int, int]
+"""a file: its device and its number there, which is another's elsewhere"""
+
 _PLACE = re.compile(r"(\w{1,10})=(\d{1,20})\.(\d{1,18})")
 
 
@@ -107,8 +110,8 @@ class LogTail:
         self._said_none = True
         return [event("log_none", {"stream": self.label, "text": text})]
 
-    def look(self, named: os.stat_result | None, ends: Mapping[int, int]) -> list[bytes]:
-        """Find out what happened to the file; return events about it, read as far as `ends` says (by inode)."""
+    def look(self, named: os.stat_result | None, ends: Mapping[Inode, int]) -> list[bytes]:
+        """Find out what happened to the file; return events about it, read as far as `ends` says."""
         if self._file is None:
             return self.open(None, FIRST_BYTES) if named is not None else []
         notice = self._file.look(named)
@@ -120,7 +123,7 @@ class LogTail:
             told.append(event("log_gap", {"stream": self.label, "skipped": 0, "why": "truncated"}))
         return told + self.take(ends)
 
-    def take(self, ends: Mapping[int, int] = MappingProxyType({})) -> list[bytes]:
+    def take(self, ends: Mapping[Inode, int] = MappingProxyType({})) -> list[bytes]:
         """Return events with what there is to read, not all of it at once."""
         file = self._file
         if file is None or file.closed:
@@ -131,8 +134,7 @@ class LogTail:
             self._lines = LogLines(midway=True)
             told.append(event("log_gap", {"stream": self.label, "skipped": skipped, "why": "behind"}))
         for _ in range(CHUNKS_AT_ONCE):
-            inode, position = file.place
-            most = ends.get(inode, sys.maxsize) - position
+            most = ends.get(file.inode, sys.maxsize) - file.position
             data = file.read(most) if most > 0 else b""
             if not data:
                 break
@@ -173,7 +175,7 @@ class LogPage(Listening):
             self.tails.append(tail)
             self._tell(tail.open(places.get(label), first_bytes))
 
-    def look(self, named: Callable[[str], os.stat_result | None], ends: Mapping[int, int]) -> int:
+    def look(self, named: Callable[[str], os.stat_result | None], ends: Mapping[Inode, int]) -> int:
         """Look what happened to the files, unless there is something still unsent; return how many bytes were told."""
         told = 0
         if self.stream.backlog:
@@ -267,7 +269,7 @@ class LiveLogs:
         self._events = Told()
         self._pages: set[LogPage] = set()
         self._waiting: list[LogPage] = []
-        self._ends: dict[int, int] = {}
+        self._ends: dict[Inode, int] = {}
         self._cancel: Callable[[], None] | None = None
 
     def answer_log(self, exchange: Exchange) -> None:
@@ -336,7 +338,7 @@ class LiveLogs:
             if path not in named:
                 named[path] = found = _stat(path)
                 if found is not None:
-                    self._ends.setdefault(found.st_ino, found.st_size)
+                    self._ends.setdefault((found.st_dev, found.st_ino), found.st_size)
             return named[path]
 
         told = 0

@@ -4,27 +4,45 @@ Only regular files are read: opening a FIFO or a terminal could wait for ever. M
 callers take what is big to a worker (`size_to_read` tells). Bytes come back as XML that any parser accepts.
 """
 
+import errno
 import os
 import stat
+from contextlib import suppress
 
 from tmd.http.encode import Rendered, encode_array, encode_text, encode_value
+from tmd.posix import rotation
 from tmd.posix.logfiles import open_file
 from tmd.wire.faults import Fault, RpcFault
 
 MAX_READ = 64 * 1024 * 1024
 """bytes of one answer; who wants more reads in parts"""
+ATTEMPTS = 20
+"""one is enough, unless a rotation ends between its two steps, and then another begins"""
 MAX_READ_SHOWING = 1024 * 1024
 """the same for whoever comes, on a listener that only shows"""
 
 
 def open_log(path: str) -> tuple[int, int]:
-    """Return (descriptor, size) of a regular file; raises OSError, also when it is something else."""
-    fd = open_file(path, os.O_RDONLY | os.O_NONBLOCK)
+    """Return (descriptor, size) of a regular file, also while it is rotated; OSError, also for anything else."""
+    fd = _open_even_while_rotated(path)
     status = os.fstat(fd)
     if stat.S_ISREG(status.st_mode):
         return fd, status.st_size
     os.close(fd)
     raise IsADirectoryError(path) if stat.S_ISDIR(status.st_mode) else FileNotFoundError(path)
+
+
+def _open_even_while_rotated(path: str) -> int:
+    """Open what is at a path, or what is just about to be: in the middle of a rotation there is nothing."""
+    for attempt in range(ATTEMPTS):
+        with suppress(FileNotFoundError):
+            return open_file(path, os.O_RDONLY | os.O_NONBLOCK)
+        real = os.path.realpath(path)
+        with suppress(FileNotFoundError):
+            return open_file(rotation.next_path(real), os.O_RDONLY | os.O_NONBLOCK)
+        if attempt and not os.path.lexists(f"{real}.1"):
+            break  # nothing was ever rotated here
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
 
 def size_to_read(path: str, offset: int, length: int) -> int:

@@ -240,6 +240,7 @@ def _of_processes(text: Page, rows: Sequence[Row]) -> None:
     several(_EXITS, "kind", EXIT_KINDS, lambda row, kind: row.counts.exits.get(kind, 0))
     each(_LAST_EXIT, lambda row: row.counts.last_exit)
     each(_START_TIME, lambda row: row.began or None)
+    each(_LEFT_BEHIND, lambda row: row.counts.left_behind)
     each(_CPU, lambda row: round(row.counts.ended_cpu_s + (row.gauge.cpu_s if row.gauge else 0.0), 3))
     each(_MEMORY, lambda row: row.gauge.rss_bytes if row.gauge else None)
     each(_THREADS, lambda row: row.gauge.threads if row.gauge else None)
@@ -259,7 +260,10 @@ _SPAWN_FAILURES = Family("tmd_process_spawn_failures", "counter", "Starts that d
 _RESTARTS = Family("tmd_process_restarts", "counter", "Times the process was started again, by reason.")
 _EXITS = Family("tmd_process_exits", "counter", "Times the process ended, by kind.")
 _LAST_EXIT = Family(
-    "tmd_process_last_exit_status", "gauge", "Exit code of the last end, 128 + n for signal n; absent before the first."
+    "tmd_process_last_exit_status", "gauge", "Exit code of the last end, 128 + n for signal n; absent where unknown."
+)
+_LEFT_BEHIND = Family(
+    "tmd_process_left_behind", "counter", "Processes it had started and that were still there when it had ended."
 )
 _START_TIME = Family("tmd_process_start_time_seconds", "gauge", "When the present life began, in epoch seconds.")
 _CPU = Family("tmd_process_cpu_seconds", "counter", "Processor time of the whole tree, in all its lives.")
@@ -326,6 +330,7 @@ _CONNECTION_FAMILIES = (
 def _of_the_daemon(text: Page, facts: Facts) -> None:
     text.family(Family("tmd_build", "info", "What answers."), [(labels(**facts.identity), 1)])
     text.one(_STARTED, facts.started_at)
+    text.family(_FAULTS, ((labels(kind=kind), count) for kind, count in facts.figures.get("faults", {}).items()))
     text.one(_LAG, round(facts.lag_s, 6))
     for family, key in _LOOP_FAMILIES:
         if key in facts.figures:
@@ -336,13 +341,34 @@ def _of_the_daemon(text: Page, facts: Facts) -> None:
 
 
 _STARTED = Family("tmd_start_time_seconds", "gauge", "When the daemon was started, in epoch seconds.")
+_FAULTS = Family("tmd_faults", "counter", "Faults of the machine that the daemon has met, by kind.")
 _LAG = Family("tmd_loop_lag_seconds", "gauge", "How long this scrape had to wait for the loop's next turn.")
 _LOOP_FAMILIES = (
     (Family("tmd_loop_longest_turn_seconds", "gauge", "The longest turn of the loop so far."), "loop_lag_max_s"),
     (Family("tmd_loop_busy_seconds", "counter", "How long the loop was not waiting."), "loop_busy_s"),
     (Family("tmd_loop_wakeups", "counter", "Turns of the loop."), "loop_wakeups"),
     (Family("tmd_loop_errors", "counter", "Callbacks that failed: defects."), "loop_errors"),
+    (
+        Family("tmd_orphans_reaped", "counter", "Processes left to the daemon that have ended."),
+        "orphans_reaped",
+    ),
+    (
+        Family("tmd_orphans_killed", "counter", "Processes left behind by programs that were killed."),
+        "orphans_killed",
+    ),
+    (
+        Family("tmd_orphans_survived", "counter", "Processes left behind by programs that would not die."),
+        "orphans_survived",
+    ),
+    (Family("tmd_upgrades", "counter", "Upgrades in place."), "upgrades"),
+    (Family("tmd_upgrades_refused", "counter", "Upgrades that were refused or failed."), "upgrades_refused"),
     (Family("tmd_notices", "counter", "What happened to processes and configuration."), "notices"),
+    (
+        Family("tmd_journal_writes", "counter", "Writes to the journal, from which programs are adopted."),
+        "journal_writes",
+    ),
+    (Family("tmd_journal_bytes", "counter", "Bytes that were written to it."), "journal_bytes"),
+    (Family("tmd_journal_failures", "counter", "Writes to it that failed."), "journal_failures"),
 )
 _OWN_FAMILIES: tuple[tuple[Family, Callable[[Gauge], float]], ...] = (
     (Family("process_cpu_seconds", "counter", "Processor time of the daemon itself."), lambda own: own.cpu_s),

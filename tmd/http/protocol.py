@@ -91,6 +91,16 @@ class Reader:
             self._buffer += data
 
     @property
+    def state(self) -> tuple[bytes, Head | None]:
+        """What has been fed and not been used, and the head that came before it, if its body is still to come."""
+        return bytes(self._buffer), self._head
+
+    def resume(self, read: bytes, head: Head | None) -> None:
+        """Go on where another one was."""
+        self._buffer += read
+        self._head = head
+
+    @property
     def waiting(self) -> int:
         """How many bytes have been fed and not yet been used."""
         return len(self._buffer)

@@ -5,8 +5,9 @@ An `Exchange` is one request and the one chance to answer it; handlers get it an
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from tmd.daemon.surface import Operation
 from tmd.http.protocol import Head
 
 REASONS: dict[int, str] = {
@@ -101,6 +102,9 @@ class Exchange(Protocol):
     @property
     def body(self) -> bytes:
         """The request's body."""
+
+    operation: Operation[Any] | None
+    """what the answer waits for, if that is all it takes: asked again, with this for an outcome, it is the same"""
 
     def reply(self, reply: Reply) -> None:
         """Answer, now or later; once the client is gone this does nothing."""

@@ -176,14 +176,14 @@ class Rpc:
         self._daemon.log_trace(f"XML-RPC method called: {shorten(call.method)}()")
         began = monotonic()
         reply = partial(self._reply, exchange, call.method, began)
-        self._settle(reply, call.method, lambda: self.call(call.method, call.params))
+        exchange.operation = self._settle(reply, call.method, lambda: self.call(call.method, call.params))
 
     def _reply(self, exchange: Exchange, method: str, began: float, reply: Reply) -> None:
         self._daemon.counters.traffic.called(method if method in METHODS else OTHER, monotonic() - began)
         exchange.reply(reply)
 
-    def _settle(self, reply: Callable[[Reply], None], method: str, produce: Callable[[], Any]) -> None:
-        """Reply with what `produce` returns or raises, once it is there."""
+    def _settle(self, reply: Callable[[Reply], None], method: str, produce: Callable[[], Any]) -> Operation[Any] | None:
+        """Reply with what `produce` returns or raises, once it is there; return what is waited for."""
         try:
             answer = self._answer_to(method, produce)
         except NilForText:
@@ -193,9 +193,13 @@ class Rpc:
             reply(error(500))
         else:
             if isinstance(answer, Pending):
-                answer.operation.then(lambda _: self._settle(reply, method, answer.outcome))
-            else:
-                reply(Reply(200, answer, "text/xml"))
+                answer.operation.then(lambda _: self._answer_now(reply, method, answer))
+                return answer.operation
+            reply(Reply(200, answer, "text/xml"))
+        return None
+
+    def _answer_now(self, reply: Callable[[Reply], None], method: str, answer: Pending) -> None:
+        self._settle(reply, method, answer.outcome)
 
     def _answer_to(self, method: str, produce: Callable[[], Any]) -> bytes | Pending:
         """Return the body of the reply, or what has to be waited for; raises what is not a fault."""

@@ -10,22 +10,30 @@ import errno
 import os
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from tmd.config.settings import ServerSpec
-from tmd.daemon.surface import DaemonSurface
+from tmd.daemon.surface import DaemonSurface, Operation
+from tmd.http.carrying import Numbering, ServerState
 from tmd.http.connection import Connection
 from tmd.http.exchange import HttpExchange
 from tmd.http.protocol import Head
-from tmd.http.replies import HeadWriter, Reply
+from tmd.http.replies import HeadWriter, Reply, error
 from tmd.http.site import Services, Site
+from tmd.http.turns import Turns
 from tmd.posix.loop import Loop, Timer
 
+ASK_AGAIN = (("Retry-After", "1"),)
 MAX_TCP = 512
 MAX_UNIX = 256
 MAX_UNSENT = 256 * 1024 * 1024
 """bytes that all connections together have not taken yet: some whole logs that are read at once"""
 MAX_UNSENT_SHOWING = 64 * 1024 * 1024
+"""the same where whoever comes may ask"""
+MAX_HELD = 64 * 1024 * 1024
+"""bytes of requests of all connections together that have come and are not answered"""
+MAX_HELD_SHOWING = 16 * 1024 * 1024
 """the same where whoever comes may ask"""
 ACCEPT_AT_ONCE = 256
 """connections taken in one turn of the loop"""
@@ -47,17 +55,19 @@ class HttpServer:
     ) -> None:
         self.spec = spec
         self.head_writer = HeadWriter(written=daemon.counters.traffic.replied)
+        self.turns = Turns(loop)
         self._loop = loop
         self._daemon = daemon
         self._listener = listening_socket
         self._listener.setblocking(False)
         self._fd = listening_socket.fileno()
         self._cap = MAX_UNIX if spec.family == "unix" else MAX_TCP
-        self._site = Site(spec, daemon, socket.gethostname(), services)
+        self._site = Site(spec, daemon, socket.gethostname(), services, self.turns)
         self._most_unsent = MAX_UNSENT_SHOWING if self._site.shows_only else MAX_UNSENT
+        self._most_held = MAX_HELD_SHOWING if self._site.shows_only else MAX_HELD
         # When they were last used, in that order: a dict keeps it, and moving to the end is delete and insert.
         self._connections: dict[Connection, float] = {}
-        self._unsent = 0
+        self._unsent = self._held = 0
         self._relieving = False
         self._reserve = self._open_reserve()
         self._pause: Timer | None = None
@@ -70,6 +80,16 @@ class HttpServer:
     def __len__(self) -> int:
         """How many connections are open."""
         return len(self._connections)
+
+    def listen_on(self, listening_socket: socket.socket) -> None:
+        """Go on with another listening socket; who is connected stays."""
+        self._stop_listening()
+        self._listener.close()
+        self._listener = listening_socket
+        self._listener.setblocking(False)
+        self._fd = listening_socket.fileno()
+        if self._drained is None:
+            self._listen()
 
     # --- ending -----------------------------------------------------------------------------------------------
 
@@ -111,6 +131,65 @@ class HttpServer:
         # In the next turn: `done` may close what is still in the middle of a call.
         self._loop.call_soon(done)
 
+    # --- from one daemon to the next ------------------------------------------------------------------------------
+
+    def waiting(self, besides: Operation[Any] | None) -> int:
+        """Return how many answers are under way that no other daemon could give, `besides` one."""
+        exchanges = [connection.exchange for connection in self._connections]
+        return sum(_is_ours_to_answer(each) and each.operation is not besides for each in exchanges if each is not None)
+
+    def hold(self) -> None:
+        """Take nothing in any more, end streams, and have those ask again whose answers no other daemon could give."""
+        self._stop_listening()
+        self._site.end(replaced=True)
+        for connection in list(self._connections):
+            connection.hold()
+            exchange = connection.exchange
+            if exchange is not None and _is_ours_to_answer(exchange):
+                exchange.reply(error(503, "the daemon is being replaced: ask again", headers=ASK_AGAIN))
+
+    def unsent_bytes(self) -> int:
+        """Return how much waits to be sent."""
+        return self._unsent
+
+    def state(self, identity: tuple[int, int] | None, numbering: Numbering) -> ServerState:
+        """Return all there is, for another daemon to go on with."""
+        states = [connection.state(numbering) for connection in self._connections]
+        return ServerState(
+            spec=self.spec,
+            fd=self._fd,
+            identity=identity,
+            connections=[state for state in states if state is not None],
+            figures=self.figures,
+        )
+
+    def let_go(self) -> None:
+        """Leave all sockets open for whoever goes on with them; what ends here is closed."""
+        self._stop_listening()
+        for connection in list(self._connections):
+            if connection.state(Numbering()) is None:
+                connection.close()
+            else:
+                connection.let_go()
+        self._listener.detach()
+        self._close_reserve()
+
+    def resume(self, state: ServerState, operations: Sequence[Operation[Any]]) -> None:
+        """Go on with the connections of an earlier daemon. `operations`: what their answers wait for."""
+        self.figures |= state.figures
+        for each in state.connections:
+            connection = Connection(self._loop, socket.socket(fileno=each.fd), self)
+            self._connections[connection] = self._loop.now()
+            exchange = connection.resume(each)
+            if exchange is None:
+                continue
+            if 0 <= each.operation < len(operations):
+                self._daemon.hand(operations[each.operation])
+                self._site.answer(exchange)
+                self._daemon.hand(None)
+            else:
+                exchange.reply(error(503, headers=ASK_AGAIN))
+
     # --- what connections ask ---------------------------------------------------------------------------------
 
     def refusal(self, head: Head) -> Reply | None:
@@ -130,7 +209,15 @@ class HttpServer:
     def unsent(self, change: int) -> None:
         """So many bytes more wait to be sent, or fewer; when they are too many, the one furthest behind goes."""
         self._unsent += change
-        if self._unsent > self._most_unsent and not self._relieving:
+        self._relieve_soon()
+
+    def held(self, change: int) -> None:
+        """So many bytes more of requests are held, or fewer; when they are too many, the one with most of them goes."""
+        self._held += change
+        self._relieve_soon()
+
+    def _relieve_soon(self) -> None:
+        if not self._relieving and (self._unsent > self._most_unsent or self._held > self._most_held):
             self._relieving = True
             self._loop.call_soon(self._relieve)  # whoever wrote is in the middle of something
 
@@ -139,12 +226,14 @@ class HttpServer:
         while self._unsent > self._most_unsent:
             self.figures["evicted"] += 1
             max(self._connections, key=lambda connection: connection.unsent_bytes).close()
+        while self._held > self._most_held:
+            self.figures["evicted"] += 1
+            max(self._connections, key=lambda connection: connection.held_bytes).close()
 
     def closed(self, connection: Connection) -> None:
         """A connection is over."""
         self._connections.pop(connection, None)
-        if self._reserve < 0:
-            self._reserve = self._open_reserve()
+        self._restore_reserve()
         self._check_drained()
 
     # --- accepting --------------------------------------------------------------------------------------------
@@ -183,6 +272,8 @@ class HttpServer:
             self._close_reserve()
             return  # the listener is still readable: the next turn accepts with the descriptor just set free
         self.figures["short_of_descriptors"] += 1
+        url = _url(self.spec)
+        self._daemon.troubles.happened("descriptors", url, f"cannot take connections at {url}: too many open files")
         self._evict()
         self._rest(PAUSE_S)
 
@@ -203,6 +294,7 @@ class HttpServer:
         return bool(poll.poll(0))
 
     def _take(self, sock: socket.socket) -> None:
+        self._restore_reserve()
         self.figures["accepted"] += 1
         # What is left is for starting programs, and for whoever can reach the unix socket.
         full = len(self._connections) >= self._cap or (self.spec.family == "inet" and not self._daemon.room_for_files())
@@ -242,6 +334,13 @@ class HttpServer:
         except OSError:
             return -1
 
+    def _restore_reserve(self) -> None:
+        if self._reserve < 0:
+            self._reserve = self._open_reserve()
+            if self._reserve >= 0:
+                url = _url(self.spec)
+                self._daemon.troubles.over("descriptors", url, f"connections are taken at {url} again")
+
     def _close_reserve(self) -> None:
         if self._reserve >= 0:
             os.close(self._reserve)
@@ -250,3 +349,8 @@ class HttpServer:
 
 def _url(spec: ServerSpec) -> str:
     return f"unix://{spec.file}" if spec.family == "unix" else f"http://{spec.host or '*'}:{spec.port}"
+
+
+def _is_ours_to_answer(exchange: HttpExchange) -> bool:
+    """Tell whether what an answer waits for cannot be told to another daemon."""
+    return exchange.operation is None or exchange.operation.awaited is None

@@ -10,6 +10,7 @@ from tmd.http.auth import Gate, only_shows
 from tmd.http.log_files import MAX_READ_SHOWING
 from tmd.http.metrics import PATH as METRICS_PATH
 from tmd.http.metrics import Metrics
+from tmd.http.probes import Probes, is_probe
 from tmd.http.protocol import Head
 from tmd.http.replies import BARE, Exchange, Reply, error
 from tmd.http.room import MAX_STREAMS, Room
@@ -18,6 +19,7 @@ from tmd.http.streams import Followers
 from tmd.http.supervisor_api import supervisor_handlers
 from tmd.http.system_api import system_handlers
 from tmd.http.taskmaster_api import taskmaster_handlers
+from tmd.http.turns import Turns
 
 if TYPE_CHECKING:
     from tmd.http.web import Common, Web
@@ -68,19 +70,25 @@ class Services:
 class Site:
     """Gate and routes of one listener; the methods are the same for all of them."""
 
-    def __init__(self, spec: ServerSpec, daemon: DaemonSurface, hostname: str, services: Services) -> None:
+    def __init__(
+        self, spec: ServerSpec, daemon: DaemonSurface, hostname: str, services: Services, turns: Turns
+    ) -> None:
         self._daemon = daemon
         self._gate = Gate(spec, hostname)
         self._services = services
+        self._turns = turns
         self.shows_only = only_shows(spec, daemon.settings.dialect)
         self._rpc = make_showing(daemon, services.rpc) if self.shows_only else services.rpc
         self._room = Room(daemon, MAX_STREAMS[spec.family])
         self._web: Web | None = None
         self.followers = Followers(daemon, self._room)
         self.attachments = Attachments(daemon, self._room, shows_only=self.shows_only)
+        self._probes = Probes(daemon)
 
     def refusal(self, head: Head) -> Reply | None:
         """Return the reply to a request that is not let in, before its body is taken in."""
+        if is_probe(head):
+            return None
         refused = self._gate.refusal(head)
         if refused is None and head.path.startswith("/RPC2"):
             if head.method != "POST":
@@ -101,6 +109,8 @@ class Site:
                 self.attachments.answer(exchange)
             elif path.startswith("/mainlogtail"):
                 self.followers.answer_main(exchange)
+            elif is_probe(exchange.head):
+                self._probes.answer(exchange)
             elif path == METRICS_PATH:
                 self._services.metrics.answer(exchange)
             elif path == "/ok.html" and exchange.head.method in ("GET", "HEAD", "POST"):
@@ -116,12 +126,13 @@ class Site:
             from tmd.http.web import Web  # noqa: PLC0415 - most daemons are never looked at with a browser
 
             common = self._services.common()
-            self._web = Web(self._daemon, common, controls=not self.shows_only, room=self._room)
+            controls = not self.shows_only
+            self._web = Web(self._daemon, common, controls=controls, room=self._room, turns=self._turns)
         return self._web
 
-    def end(self) -> None:
-        """End all streams in order, with what there is to send."""
+    def end(self, *, replaced: bool = False) -> None:
+        """End all streams in order, with what there is to send. `replaced`: another daemon follows at once."""
         self.followers.end()
-        self.attachments.end()
+        self.attachments.end(replaced=replaced)
         if self._web is not None:
             self._web.streams.end()

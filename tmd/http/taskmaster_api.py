@@ -35,6 +35,7 @@ def taskmaster_handlers(daemon: DaemonSurface) -> Mapping[str, Handler]:
         "taskmaster.reread": lambda path: plan_names(daemon.reread(path or None)),
         "taskmaster.update": lambda names: Pending(daemon.update(_texts(names)), plan_struct),
         "taskmaster.reload": lambda: Pending(daemon.reload(), _reload_struct),
+        "taskmaster.upgrade": lambda: Pending(daemon.upgrade(), dict),
         "taskmaster.addProgram": lambda group, name, options: add_program(daemon, group, name, options),
         "taskmaster.removeProcess": lambda name: remove_process(daemon, name),
         "taskmaster.restartProcesses": lambda names, wait: restart_processes(daemon, _texts(names), wait),

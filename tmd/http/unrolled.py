@@ -1,31 +1,39 @@
 """Replies too large to be made at once: piece after piece, as fast as the connection takes them, others in between."""
 
-from collections.abc import Callable, Generator
+from typing import Protocol
 
 from tmd.http.replies import Stream
+from tmd.http.turns import Turns
+
+
+class Pieces(Protocol):
+    """What a reply is made of, one after the other."""
+
+    def __next__(self) -> bytes:
+        """Return the next one; OSError when it cannot be made."""
+
+    def close(self) -> None:
+        """Let go of what they are made of, also if none was ever asked for; idempotent."""
 
 
 class Unrolled:
-    """Sends `pieces` and ends the stream; a piece that raises OSError cuts it off.
+    """Sends `pieces` and ends the stream; a piece that raises OSError cuts it off. `at_once`: made in one step."""
 
-    `later`: calls back in the next turn of the loop. `at_once`: so many pieces are made in one turn.
-    """
-
-    def __init__(
-        self,
-        pieces: Generator[bytes, None, None],
-        stream: Stream,
-        later: Callable[[Callable[[], None]], object],
-        at_once: int = 1,
-    ) -> None:
-        self._pieces, self._later, self._at_once = pieces, later, at_once
+    def __init__(self, pieces: Pieces, stream: Stream, turns: Turns, at_once: int = 1) -> None:
+        self._pieces, self._turns = pieces, turns
+        self._at_once = at_once
         self._waiting = False
         self._over = False
         self.stream = stream
-        stream.on_room = self.pump
+        stream.on_room = self.go_on
 
-    def pump(self) -> None:
-        """Send the next pieces; those after them follow when these have gone out, and others had their turn."""
+    def go_on(self) -> None:
+        """Send the next pieces when it is their turn; those after them when these have gone out."""
+        if not self._waiting:
+            self._waiting = True
+            self._turns.send(self._send)
+
+    def _send(self) -> None:
         self._waiting = False
         for _ in range(self._at_once):
             if self._over or self.stream.backlog:
@@ -39,9 +47,7 @@ class Unrolled:
                 self.stream.end()
                 return
             self.stream.write(piece)
-        if not self._waiting:
-            self._waiting = True
-            self._later(self.pump)
+        self.go_on()
 
     def finish(self) -> None:
         """Cut it off: half a reply must not look like a whole one."""

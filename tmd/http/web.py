@@ -24,7 +24,7 @@ from tmd.http.live import Live, Streams
 from tmd.http.live_log import LiveLogs, process_of
 from tmd.http.pages import facts
 from tmd.http.pages.asks import ask
-from tmd.http.pages.dashboard import ROWS_AT_ONCE, dashboard
+from tmd.http.pages.dashboard import ROWS_AT_ONCE, Shown, dashboard
 from tmd.http.pages.dress import HEADERS, TYPE, Look, error_page, program_address
 from tmd.http.pages.logs import logs_page
 from tmd.http.pages.program import program_page
@@ -32,15 +32,20 @@ from tmd.http.replies import BARE, Exchange, Reply, error
 from tmd.http.room import Room
 from tmd.http.streams import unescape
 from tmd.http.tokens import Tokens
+from tmd.http.turns import Turns
 from tmd.http.unrolled import Unrolled
 from tmd.wire.names import ProcessId
 
 FORM_S = 3.0
 """so long a browser without scripts waits for what becomes of a wish before it is told that it is under way"""
 SCRIPT_S = 10.0
+CROWDED_S = 0.5
+"""so long all who come too many get the same page"""
 MAX_SAID = 100
 _FORM = "application/x-www-form-urlencoded"
 _READ = ("GET", "HEAD")
+_NOT_CROWDED = (-1.0e9, "", b"")
+"""when which page was made, and for what"""
 
 
 class Common:
@@ -72,12 +77,13 @@ class Common:
 class Web:
     """Answers what is neither XML-RPC nor one of Supervisor's log streams."""
 
-    def __init__(self, daemon: DaemonSurface, common: Common, *, controls: bool, room: Room) -> None:
-        self._daemon, self._common, self._controls = daemon, common, controls
+    def __init__(self, daemon: DaemonSurface, common: Common, *, controls: bool, room: Room, turns: Turns) -> None:
+        self._daemon, self._common, self._controls, self._turns = daemon, common, controls, turns
+        self._last_crowded = _NOT_CROWDED
         self.streams = Streams(daemon, room)
         self._live = Live(common.feed, self.streams, controls=controls)
         self._logs = LiveLogs(daemon, common.feed, self.streams, controls=controls)
-        self._downloads = Downloads(daemon, self.streams)
+        self._downloads = Downloads(daemon, self.streams, turns)
 
     def answer(self, exchange: Exchange) -> None:
         """Answer by path and method."""
@@ -126,17 +132,43 @@ class Web:
             self._overview(exchange, fields)
 
     def _overview(self, exchange: Exchange, fields: Mapping[str, str]) -> None:
+        if exchange.head.method == "HEAD":
+            exchange.reply(Reply(200, b"", TYPE, HEADERS))
+            return
+        refused = self.streams.full()
+        made_at, asked, page = self._last_crowded
+        if refused is not None and time.monotonic() - made_at < CROWDED_S:
+            exchange.reply(Reply(200, page, TYPE, HEADERS) if asked == exchange.head.query else refused)
+            return
+        shown = self._shown(fields)
+        large = len(shown.states) > ROWS_AT_ONCE
+        if large and refused is None:
+            unrolled = Unrolled(dashboard(self._look(), shown), exchange.stream(TYPE, HEADERS), self._turns)
+            self.streams.add(unrolled, unrolled.close)
+            unrolled.go_on()
+            return
+        page = self._crowded(exchange.head.query, shown) if large else b"".join(dashboard(self._look(), shown))
+        exchange.reply(Reply(200, page, TYPE, HEADERS))
+
+    def _shown(self, fields: Mapping[str, str]) -> Shown:
         said = self._common.said(fields.get("said", ""))
         shown = facts.overview(self._daemon, self._common.feed)
         query, state = fields.get("q", ""), fields.get("state", "")
-        shown = shown._replace(query=query, state=state, said=said.text, said_ok=said.ok)
-        pieces = dashboard(self._look(), shown)
-        if len(shown.states) <= ROWS_AT_ONCE or exchange.head.method == "HEAD" or self.streams.full():
-            exchange.reply(Reply(200, b"".join(pieces), TYPE, HEADERS))
-            return
-        unrolled = Unrolled(pieces, exchange.stream(TYPE, HEADERS), lambda pump: self._daemon.call_later(0, pump))
-        self.streams.add(unrolled, unrolled.close)
-        unrolled.pump()
+        return shown._replace(query=query, state=state, said=said.text, said_ok=said.ok)
+
+    def _crowded(self, query: str, shown: Shown) -> bytes:
+        """Return a large page made at once, for one more than may have a stream, and for all who come soon after him.
+
+        It has no token: the script asks for one, and a form without it is asked about.
+        """
+        page = b"".join(dashboard(self._look()._replace(token=""), shown))
+        self._last_crowded = time.monotonic(), query, page
+        self._daemon.call_later(CROWDED_S, self._forget_crowded)
+        return page
+
+    def _forget_crowded(self) -> None:
+        if time.monotonic() - self._last_crowded[0] >= CROWDED_S:
+            self._last_crowded = _NOT_CROWDED
 
     def _page(self, exchange: Exchange) -> Reply:
         path = exchange.head.path

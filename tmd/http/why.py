@@ -89,6 +89,7 @@ def _end_struct(end: End, situation: Situation, clock: Clock, lines: int) -> dic
         "then": end.then,
         "more": end.more,
         "since": capped_int(end.since),
+        "left_behind": end.left.count,
         "stdout": last_lines(end.stdout, lines),
         "stderr": last_lines(end.stderr, lines),
     }

@@ -15,6 +15,8 @@ SPAWNING = frozenset(NAMES)
 """what it takes to start programs as other users, and to stop them"""
 
 _PR_SET_KEEPCAPS = 8
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_RAISE = 2
 _VERSION_3 = 0x20080522
 _WORD_BITS = 32
 
@@ -68,6 +70,17 @@ def keep_to_ourselves(capabilities: frozenset[int]) -> frozenset[int]:
     if shared:
         set_all(permitted=held("Prm"), inheritable=inheritable - capabilities)
     return shared
+
+
+def hand_on(capabilities: frozenset[int]) -> None:
+    """Have an exec by this thread keep these, which are ours; whatever it starts has them too. OSError."""
+    import ctypes  # noqa: PLC0415 - a megabyte that few need
+
+    set_all(permitted=held("Prm"), inheritable=held("Inh") | capabilities)
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in capabilities:
+        if libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def _bits(capabilities: frozenset[int], word: int) -> int:

@@ -68,9 +68,10 @@ def spawn(name: str, launch: Launch) -> int:
     """Start a program and return its pid; raises `SpawnRefused`. Whoever reaps it calls `forget`."""
     executable = launch.path if "/" in launch.path else f"./{launch.path}"
     identity = _identity(launch)
-    run, argv = executable, launch.argv
+    run, argv, environment = executable, launch.argv, launch.environment
     if launch.terminal:
         run, argv = _through_interpreter(launch, executable)
+        environment = _environment_between(launch)
     try:
         child = subprocess.Popen(
             argv,
@@ -80,7 +81,7 @@ def spawn(name: str, launch: Launch) -> int:
             stderr=launch.stderr,
             close_fds=True,
             cwd=launch.directory,
-            env=launch.environment,
+            env=environment,
             umask=-1 if launch.umask is None else launch.umask,
             restore_signals=launch.restore_signals,
             process_group=None if launch.terminal else 0,
@@ -138,13 +139,14 @@ def pipes_refused(name: str, why: OSError) -> str:
 
 _TAKE_TERMINAL = """
 import posix, sys, termios, fcntl
-_, restores, lc_ctype, path, *argv = sys.argv
+_, restores, count, *words = sys.argv
+path, *argv = words[int(count):]
 try:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    environ = dict(posix.environ)
-    environ.pop(b"LC_CTYPE", None)
-    if lc_ctype:
-        environ[b"LC_CTYPE"] = lc_ctype[1:].encode("utf-8", "surrogateescape")
+    environ = {name: value for name, value in posix.environ.items() if name[:3] != b"LD_" and name != b"LC_CTYPE"}
+    for word in words[:int(count)]:
+        name, _, value = word.encode(sys.getfilesystemencoding(), "surrogateescape").partition(b"=")
+        environ[name] = value
     if restores:
         import _signal
         _signal.signal(_signal.SIGPIPE, _signal.SIG_DFL)
@@ -157,7 +159,8 @@ except OSError as why:
 posix._exit(127)
 """
 """Takes the terminal on descriptor 0 for the session it leads, which only the session's leader can, and becomes the
-program. Python restores LC_CTYPE and ignores two signals when it starts: both are put back as they were."""
+program. Python changes LC_CTYPE and ignores two signals when it starts, and it is started with our own words for the
+dynamic loader, for the program's may be no good for it: all are put back as the program shall have them."""
 
 
 def _through_interpreter(launch: Launch, executable: str) -> tuple[str, tuple[str, ...]]:
@@ -166,9 +169,19 @@ def _through_interpreter(launch: Launch, executable: str) -> tuple[str, tuple[st
     The file itself rather than a link to it: a virtual environment may be out of reach for the user of a program.
     """
     interpreter = os.path.realpath(sys.executable or "/proc/self/exe")
-    lc_ctype = launch.environment.get("LC_CTYPE")
-    facts = ("restore" if launch.restore_signals else "", "" if lc_ctype is None else f"={lc_ctype}")
+    theirs = [f"{name}={value}" for name, value in launch.environment.items() if _is_put_back(name)]
+    facts = ("restore" if launch.restore_signals else "", str(len(theirs)), *theirs)
     return interpreter, (interpreter, "-I", "-S", "-c", _TAKE_TERMINAL, *facts, executable, *launch.argv)
+
+
+def _is_put_back(name: str) -> bool:
+    return name == "LC_CTYPE" or name.startswith("LD_")
+
+
+def _environment_between(launch: Launch) -> dict[str, str]:
+    """Return what the step between is started with: the program's, but for what is told to the dynamic loader."""
+    environment = {name: value for name, value in launch.environment.items() if not name.startswith("LD_")}
+    return environment | {name: value for name, value in os.environ.items() if name.startswith("LD_")}
 
 
 class _Identity(TypedDict, total=False):

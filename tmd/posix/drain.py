@@ -13,17 +13,29 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from tmd.posix.channel import Sinks, Tally, Transform, Transformed
 from tmd.posix.logfiles import LogTarget
 from tmd.posix.loop import Loop
 from tmd.posix.losses import Losses
 from tmd.posix.outlet import Outlet
 from tmd.posix.outlets import Outlets
+from tmd.posix.peeping import Peephole
 from tmd.posix.pump import Pump
+from tmd.posix.sinks import Carried, Held, Sinks, Surrendered, Tally, Transform, Transformed
 from tmd.posix.succession import Succession
 from tmd.posix.syslog import LOCAL_SOCKET, USER_INFO, SyslogLink
 
-__all__ = ["Drain", "Figures", "LogTarget", "Sinks", "Tally", "Transform", "Transformed"]
+__all__ = [
+    "Carried",
+    "Drain",
+    "Figures",
+    "Held",
+    "LogTarget",
+    "Sinks",
+    "Surrendered",
+    "Tally",
+    "Transform",
+    "Transformed",
+]
 
 QUEUE_BYTES = 4 << 20
 """own writes kept for one target in trouble"""
@@ -48,8 +60,9 @@ class Figures:
 class Drain:
     """The pump. Every method returns at once and may be called from any thread; `stop` waits.
 
-    `post` calls something back in the caller's loop. `dropped(path, count, reason)` and `heard(key, transformed)` are
-    called through it. `failed` gets a text about what should not happen, in the drain's thread.
+    `post` calls something back in the caller's loop. `dropped(path, count, reason)` (no reason: it works again) and
+    `heard(key, transformed)` are called through it. `failed` gets a text about what should not happen, in the drain's
+    thread.
     """
 
     def __init__(
@@ -63,6 +76,7 @@ class Drain:
         syslog_path: str = LOCAL_SOCKET,
     ) -> None:
         self.null_fd = os.open("/dev/null", os.O_WRONLY | os.O_CLOEXEC)
+        self.peephole = Peephole(self.null_fd)
         self.failed = failed
         self._post_out = post
         self._on_dropped = dropped
@@ -77,6 +91,7 @@ class Drain:
         self._inbox_poked = False
         self._refused: dict[LogTarget, int] = {}
         self._unheard = 0
+        self._heir: Callable[[Surrendered], None] | None = None
         self._outlets = Outlets(self._loop, self._dropped, self._resume)
         self._pump = Pump(self._loop, self._outlets, self)
         self._syslog = SyslogLink(identity, syslog_path)
@@ -89,9 +104,12 @@ class Drain:
         self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
         self._thread.start()
 
-    def open(self, key: Hashable, fd: int, sinks: Sinks) -> None:
-        """Take over the read end of a pipe. A channel that has the key already goes on until its EOF."""
-        if not self._post(functools.partial(self._pump.open, key, fd, sinks)):
+    def open(self, key: Hashable, fd: int, sinks: Sinks, held: Held | None = None) -> None:
+        """Take over the read end of a pipe, and what another drain held of it when it surrendered.
+
+        A channel that has the key already goes on until its EOF. `fd` -1: as in `Carried`.
+        """
+        if not self._post(functools.partial(self._pump.open, key, fd, sinks, held)) and fd >= 0:
             os.close(fd)
 
     def retarget(self, key: Hashable, sinks: Sinks) -> None:
@@ -208,6 +226,18 @@ class Drain:
         self._post(functools.partial(self._stop, deadline))
         self._thread.join(timeout_s + 1.0)
 
+    def surrender(self, done: Callable[[Surrendered], None], timeout_s: float) -> None:
+        """End without closing a pipe, and post all there is to `done`, after everything else that was posted.
+
+        What somebody waits for, and own writes, come first, but in `timeout_s`. Nothing is to be opened from now on.
+        """
+        deadline = self._loop.now() + timeout_s
+        self._post(functools.partial(self._surrender, deadline, done))
+
+    def take_up(self, unwritten: Sequence[tuple[LogTarget, bytes]]) -> None:
+        """Write what another drain could not write before it surrendered; to be called before any `open`."""
+        self._post(functools.partial(self._take_up, tuple(unwritten)))
+
     def figures(self) -> Figures:
         """Return the counters; from any thread."""
         written, dropped, total_written, total_dropped = self._outlets.totals()
@@ -245,6 +275,8 @@ class Drain:
     def _count_unsent(self, lost: int) -> None:
         if lost:
             self._syslog_losses.add(lost, "cannot write to syslog")
+        else:
+            self._syslog_losses.heal()
 
     # --- the thread --------------------------------------------------------------------------------------------------
 
@@ -254,12 +286,24 @@ class Drain:
         try:
             self._loop.run()
         finally:
+            heir, all_there_is = self._heir, None
+            if heir is not None:
+                all_there_is = Surrendered(self._pump.surrender(), self._outlets.surrender())
             self._pump.close_all()
             self._outlets.close()
             self._syslog_losses.flush()
             self._syslog.close()
             self._loop.close()
+            self.peephole.close()
             os.close(self.null_fd)
+            if heir is not None and all_there_is is not None:
+                self._tell(functools.partial(self._tell_heir, heir, all_there_is))
+
+    def _tell_heir(self, heir: Callable[[Surrendered], None], all_there_is: Surrendered) -> None:
+        """In the caller's thread."""
+        if self._thread is not None:
+            self._thread.join()
+        heir(all_there_is)
 
     def _post(self, callback: Callable[[], None]) -> bool:
         try:
@@ -333,6 +377,11 @@ class Drain:
         for outlet in self._outlets:
             outlet.reopen()
 
+    def _take_up(self, unwritten: tuple[tuple[LogTarget, bytes], ...]) -> None:
+        now = self._loop.now()
+        for target, data in unwritten:
+            self._outlets.get(target).put(data, now)
+
     # --- the end -----------------------------------------------------------------------------------------------------
 
     def _stop(self, deadline: float) -> None:
@@ -349,3 +398,16 @@ class Drain:
             self._loop.stop()
         else:
             self._loop.call_at(min(now + _STOP_RETRY_S, deadline), functools.partial(self._stop_when_dry, deadline))
+
+    def _surrender(self, deadline: float, done: Callable[[Surrendered], None]) -> None:
+        self._take_inbox()
+        now = self._loop.now()
+        dry = self._pump.settle_all()
+        for outlet in self._outlets:
+            dry = outlet.flush(now) and dry
+        if dry or now >= deadline:
+            self._heir = done
+            self._loop.stop()
+        else:
+            again = functools.partial(self._surrender, deadline, done)
+            self._loop.call_at(min(now + _STOP_RETRY_S, deadline), again)

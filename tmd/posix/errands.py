@@ -14,6 +14,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tmd.posix import brands
+
 STEP_S = 0.02
 """between two looks at whether it has ended"""
 MAX_OUTPUT = 4096
@@ -49,7 +51,7 @@ class Errands:
         """How many run."""
         return len(self._running)
 
-    def run(self, argv: Sequence[str], text: bytes, timeout_s: float) -> Ended:
+    def run(self, argv: Sequence[str], text: bytes, timeout_s: float, directory: str = "/") -> Ended:
         """Run a program with `text` as its stdin and wait for its end; raises OSError when it cannot be started.
 
         `argv[0]` is the path. It has a process group of its own, and the environment of this process.
@@ -63,7 +65,8 @@ class Errands:
                 raise OSError(errno.ECANCELED, "tmd goes down")
             os.set_blocking(ours, False)
             _write_all(stdin, text)
-            child = subprocess.Popen(argv, stdin=stdin, stdout=theirs, stderr=theirs, cwd="/", process_group=0)
+            child = subprocess.Popen(argv, stdin=stdin, stdout=theirs, stderr=theirs, cwd=directory, process_group=0)
+            brands.clean(child.pid)  # the loop may have been starting a program this very moment
             self._running.add(child.pid)
             os.close(theirs)
             theirs = -1

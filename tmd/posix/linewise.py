@@ -5,7 +5,7 @@ there before; and that what a program began to say and did not finish is there t
 lines look like.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from tmd.posix.outlet import Outlet, Verdict
@@ -31,6 +31,12 @@ class Formatter(Protocol):
 
     def end(self) -> bytes:
         """Return what is held back as a line: there will be no more of it."""
+
+    def state(self) -> dict[str, str]:
+        """Return what is held back, in words that JSON knows; `rest`: as it came. Empty for nothing."""
+
+    def resume(self, state: Mapping[str, str]) -> None:
+        """Hold back what another one did."""
 
 
 Format = Callable[[], Formatter]
@@ -69,6 +75,16 @@ class Linewise:
         """Pass on the last line, which nobody has ended."""
         self.due = None
         _put(self._formatter.end(), outlet, verdict, now)
+
+    def state(self) -> dict[str, str]:
+        """Return what is held back, in words that JSON knows; empty for nothing."""
+        return self._formatter.state()
+
+    def resume(self, state: Mapping[str, str], now: float) -> None:
+        """Go on with what another one held back."""
+        self._formatter.resume(state)
+        if self._formatter.holding:
+            self._since, self.due = now, now + SILENCE_S
 
 
 def _put(lines: bytes, outlet: Outlet, verdict: Verdict, now: float) -> None:

@@ -12,6 +12,7 @@ import re
 import select
 import socket
 import stat
+from collections.abc import Callable
 
 from tmd.posix import rotation
 from tmd.posix.rotation import LINE_BYTES
@@ -69,8 +70,11 @@ class LogFile:
         """Compare path and file at the next `ensure`, whatever the time."""
         self._look_at = 0.0
 
-    def splice_from(self, source: int, limit: int, now: float) -> int:
-        """Move up to `limit` bytes from a pipe; 0 at its EOF. BlockingIOError: nothing there, or the target is full."""
+    def splice_from(self, source: int, limit: int, now: float, see: Callable[[bytes], None] | None = None) -> int:
+        """Move up to `limit` bytes from a pipe; 0 at its EOF. BlockingIOError: nothing there, or the target is full.
+
+        `see` is shown them when they are in a regular file, as far as they can be read back.
+        """
         if not self.rotates:
             if self._identity[0]:
                 os.lseek(self.fd, 0, os.SEEK_END)
@@ -78,11 +82,19 @@ class LogFile:
         size = os.lseek(self.fd, 0, os.SEEK_END)
         maxbytes = self.target.maxbytes
         moved = os.splice(source, self.fd, min(limit, self._room(size)) if maxbytes else limit, flags=_SPLICE_FLAGS)
+        if see is not None and moved:
+            see(self._read_back(moved, size))
         if size and os.pread(self.fd, 1, size - 1) == b"\0":
             rotation.close_hole(self.fd)
         if maxbytes and moved and size + moved >= maxbytes:
             self._rotate(size + moved, now)
         return moved
+
+    def _read_back(self, count: int, place: int) -> bytes:
+        try:
+            return os.pread(self.fd, count, place)
+        except OSError:
+            return b""
 
     def write(self, data: bytes | memoryview, now: float) -> int:
         """Write at the end; return how many bytes went. BlockingIOError: a FIFO, terminal or socket is full."""
@@ -165,6 +177,10 @@ class LogFile:
             self._open_device(path)
             return
         real = real_path(path)
+        if os.path.lexists(real + rotation.SUFFIX):
+            with anchored(real) as held:
+                if held:
+                    rotation.finish(held)
         try:
             kind = os.lstat(real).st_mode
         except FileNotFoundError:
@@ -293,7 +309,7 @@ class LogFile:
             self._tell_readers(before)
 
     def _tell_readers(self, before: Identity) -> None:
-        if self.rotates:
+        if self.rotates and before != self._identity:
             for reader in self.readers:
                 reader.add(before, self.fd, self.target.maxbytes)
 
@@ -303,6 +319,13 @@ def open_file(path: str, flags: int, mode: int = 0o644) -> int:
     if os.geteuid() != 0 or is_device_path(path):
         return os.open(path, flags | os.O_CLOEXEC, mode)
     return open_real(real_path(path), flags, mode)
+
+
+def create(target: LogTarget) -> None:
+    """Create the file of a target that is not there yet, with the same care as to write to it; OSError."""
+    path = target.path
+    if not is_device_path(path) and not os.path.lexists(path):
+        os.close(open_real(real_path(path), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY, target.mode))
 
 
 def is_device_path(path: str) -> bool:

@@ -6,6 +6,9 @@ that was closed behind the loop's back cannot make it spin. Knows nothing of pro
 
 One turn: wait, ready descriptors, signals and children, due timers, callbacks for "soon", callbacks from other
 threads. What a callback asks for is served in the next turn, so nothing can keep the others from theirs.
+
+Should the process stand still for a while (SIGSTOP, a frozen control group or machine), the others may have stood
+still with it: a patient timer gives them the time they had left when it was last seen to go on.
 """
 
 import fcntl
@@ -40,6 +43,10 @@ SWEEP_EVERY = 4096
 """wake-ups between two checks that what is reported ready is open at all"""
 REAP_AT_MOST = 4096
 """children reaped in one turn; a fork bomb must not keep the rest from its turn"""
+STALL_S = 1.0
+"""a timer that is so late says that the process stood still, or was kept from its work"""
+UNSEEN_S = 10.0
+"""it may have begun as long before that timer was due, if nothing was to be done in between"""
 COMPACT_FROM = 64
 FORKED = 70
 """exit status of a child that was forked in a callback and neither called exec nor ended"""
@@ -50,10 +57,11 @@ Callback = Callable[[], object]
 class Timer:
     """A deadline of a loop; `cancel` it as often as you like, also after it fired."""
 
-    __slots__ = ("callback",)
+    __slots__ = ("callback", "patient")
 
-    def __init__(self, callback: Callback) -> None:
+    def __init__(self, callback: Callback, patient: bool = False) -> None:
         self.callback: Callback | None = callback
+        self.patient = patient
 
     def cancel(self) -> None:
         """Make it never fire."""
@@ -79,7 +87,8 @@ def _to_stderr(text: str) -> None:
 class Loop:
     """An event loop. Signals are touched only by `on_signal` and `on_child`; without these any thread may run one.
 
-    `on_error` gets the traceback of every callback that raised.
+    `on_error` gets the traceback of every callback that raised, `on_stall` for how many seconds at least the loop stood
+    still, before any timer fires that was due meanwhile.
     """
 
     def __init__(
@@ -89,6 +98,7 @@ class Loop:
         on_error: Callable[[str], object] = _to_stderr,
     ) -> None:
         self.on_error = on_error
+        self.on_stall: Callable[[float], object] = lambda seconds: None
         self._wakeups = self._callbacks = self._errors = 0
         self._lag_max_s = self._busy_s = 0.0
         self._clock = clock
@@ -96,6 +106,8 @@ class Loop:
         self._watches: dict[int, _Watch] = {}
         self._spurious = 0
         self._timers: list[tuple[float, int, Timer]] = []
+        self._seen_at = math.inf
+        """when it was last seen to go on"""
         self._sequence = itertools.count()
         self._compact_at = COMPACT_FROM
         self._soon: deque[Callback] = deque()
@@ -127,6 +139,11 @@ class Loop:
             "busy_s": self._busy_s,
         }
 
+    @property
+    def turn(self) -> int:
+        """The number of the present turn."""
+        return self._wakeups
+
     def now(self) -> float:
         """Return the loop's time in monotonic seconds."""
         return self._clock()
@@ -153,21 +170,22 @@ class Loop:
         if self._watches.pop(fd, None) is not None:
             self._selector.unregister(fd)
 
-    def call_at(self, when: float, callback: Callback) -> Timer:
-        """Call back once at `when` (the loop's time), never earlier."""
+    def call_at(self, when: float, callback: Callback, *, patient: bool = False) -> Timer:
+        """Call back once at `when` (the loop's time), never earlier. `patient`: a time of standing still counts not."""
         if math.isnan(when):
             raise ValueError("cannot set a timer: its time is not a number")
-        timer = Timer(callback)
+        timer = Timer(callback, patient)
         if len(self._timers) >= self._compact_at:
             self._timers[:] = [entry for entry in self._timers if entry[2].callback is not None]
             heapq.heapify(self._timers)
             self._compact_at = max(COMPACT_FROM, 2 * len(self._timers))
-        heapq.heappush(self._timers, (when, next(self._sequence), timer))
+        # From now on it is late, whenever it was to be: what was due long ago tells nothing about a loop.
+        heapq.heappush(self._timers, (max(when, self._clock()), next(self._sequence), timer))
         return timer
 
-    def call_later(self, delay_s: float, callback: Callback) -> Timer:
+    def call_later(self, delay_s: float, callback: Callback, *, patient: bool = False) -> Timer:
         """Call back once in `delay_s` seconds."""
-        return self.call_at(self._clock() + delay_s, callback)
+        return self.call_at(self._clock() + delay_s, callback, patient=patient)
 
     def call_soon(self, callback: Callback) -> None:
         """Call back in the next turn. From the loop's own thread; `post` is for the others."""
@@ -183,6 +201,10 @@ class Loop:
         self._on_child = callback
         self._wakeup.catch(signal.SIGCHLD)
         self._wakeup.noted[signal.SIGCHLD] = None  # whoever ended before is told too
+
+    def leave_children(self) -> None:
+        """Reap no more: who ends from now on is left to whoever reaps next."""
+        self._on_child = None
 
     def post(self, callback: Callback) -> None:
         """Call back in the loop; from any thread. What is accepted is called before `run` returns.
@@ -237,6 +259,9 @@ class Loop:
         began = self._clock()
         asked_before = len(self._soon)
         self._wakeups += 1
+        if self._timers and self._timers[0][0] + STALL_S < began:
+            self._after_stall(began)
+        self._seen_at = began
         if self._wakeups % SWEEP_EVERY == 0:
             self._sweep(ready)
         for key, mask in ready:
@@ -268,7 +293,10 @@ class Loop:
             self._suspect(not ready)
             return ready
         due = timers[0][0]
-        wait_s = min(due - self._clock(), LONGEST_WAIT_S)
+        now = self._clock()
+        if now <= due:
+            self._seen_at = now
+        wait_s = min(due - now, LONGEST_WAIT_S)
         if 0 < wait_s < FINE_WAIT_S and isinstance(self._selector, selectors.EpollSelector):
             epoll_fd = self._selector.fileno()
             if epoll_fd < 1024:  # select() knows no others; then a millisecond must do
@@ -301,6 +329,16 @@ class Loop:
                     self._call(self._on_child, event)
             if callback := self._on_signal.get(signum):
                 self._call(callback, signum)
+
+    def _after_stall(self, now: float) -> None:
+        """Give patient timers the time they had left when the loop was last seen to go on."""
+        due = self._timers[0][0]
+        since = max(min(self._seen_at, due), due - UNSEEN_S)
+        for place, (when, number, timer) in enumerate(self._timers):
+            if timer.patient:
+                self._timers[place] = (when + (now - since), number, timer)
+        heapq.heapify(self._timers)
+        self._call(self.on_stall, now - due)
 
     def _run_timers(self, now: float) -> None:
         timers = self._timers

@@ -14,7 +14,7 @@ EVERY_S = 1.0
 class Losses:
     """Counts what one log lost and reports it as (name, bytes since the last report, reason).
 
-    A count of 0 says that nothing is lost so far, but that something is wrong.
+    A count of 0 says that nothing is lost so far, but that something is wrong; no reason, that nothing is any more.
     """
 
     def __init__(self, name: str, loop: Loop, report: Callable[[str, int, str], None]) -> None:
@@ -24,6 +24,7 @@ class Losses:
         self._report = report
         self._untold = 0
         self._reason = ""
+        self._bad = False
         self._timer: Timer | None = None
 
     def add(self, count: int, reason: str) -> None:
@@ -34,9 +35,16 @@ class Losses:
 
     def tell(self, reason: str) -> None:
         """Have something told with the next report."""
-        self._reason = reason
+        self._reason, self._bad = reason, True
         if self._timer is None:
             self._timer = self._loop.call_later(EVERY_S, self.flush)
+
+    def heal(self) -> None:
+        """Have it told, after what is not told yet, that nothing is wrong any more; if something was."""
+        if self._bad:
+            self._bad = False
+            self.flush()
+            self._report(self._name, 0, "")
 
     def flush(self) -> None:
         """Report now what is not told yet."""

@@ -26,6 +26,10 @@ SETTLED_S = 1.0
 """trouble that comes back sooner is the same trouble"""
 LINE_PATIENCE_S = 0.05
 """how long others wait for the end of a line that one of several writers to a file has begun"""
+STREAM_PATIENCE_S = 0.5
+"""and how long while that one goes on, but never ends with a line what it says at once"""
+LEAST_REFUSALS = 3
+"""so often others are put off in any case"""
 
 _KEEP_OPEN = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EAGAIN, errno.EFBIG})
 _CANNOT_SPLICE = frozenset({errno.EINVAL, errno.ENOSYS})
@@ -80,6 +84,7 @@ class Outlet:
         self._last_trouble = (-SETTLED_S, 0.0)  # (when it was over, since when it was)
         self._try_at = 0.0
         self._told = False
+        self._trouble_rotating = ""
         self._timer: Timer | None = None
         self._timer_at = 0.0
         self._watched = -1
@@ -87,6 +92,9 @@ class Outlet:
         """the channel that wrote last"""
         self._speaker: object = None
         self._patience_ends = 0.0
+        self._speaks_since = 0.0
+        self._refusals = 0
+        self._closed = False
 
     @property
     def target(self) -> LogTarget:
@@ -107,8 +115,8 @@ class Outlet:
 
     # --- what goes in ----------------------------------------------------------------------------------------------
 
-    def splice(self, source: int, limit: int, now: float) -> int:
-        """Move up to `limit` bytes from a pipe to the file; 0 at EOF.
+    def splice(self, source: int, limit: int, now: float, see: Callable[[bytes], None] | None = None) -> int:
+        """Move up to `limit` bytes from a pipe to the file; 0 at EOF. `see` is shown them, if it is a regular file.
 
         BlockingIOError: the pipe is empty. TurnedAway: the target took nothing.
         """
@@ -116,9 +124,9 @@ class Outlet:
             self.file.ensure(now)
             if self._queue and not self.flush(now):
                 raise TurnedAway
-            if not self.file.splices:
+            if not self.file.splices or (see is not None and not self.file.rotates):
                 raise TurnedAway
-            moved = self.file.splice_from(source, limit, now)
+            moved = self.file.splice_from(source, limit, now, see)
         except BlockingIOError as error:
             if self.file.rotates or not pipes.waiting_bytes(source):
                 raise
@@ -198,8 +206,14 @@ class Outlet:
 
     def may_speak(self, who: object, now: float) -> bool:
         """Tell whether `who` would not write into the middle of another one's line; callers are resumed."""
-        if self._speaker is None or self._speaker is who or now >= self._patience_ends:
+        if self._speaker is None or self._speaker is who:
             return True
+        if now >= self._patience_ends:
+            # Time alone says nothing when this thread was not running: the rest of the line may have come long ago.
+            if self._refusals >= LEAST_REFUSALS:
+                return True
+            self._patience_ends = now + LINE_PATIENCE_S / 10
+        self._refusals += 1
         self._arm(self._patience_ends)
         return False
 
@@ -208,7 +222,23 @@ class Outlet:
         if not self.file.ends_mid_line():
             self.fall_silent(self._speaker)
         elif self._speaker is not who:
-            self._speaker, self._patience_ends = who, now + LINE_PATIENCE_S
+            self._speaker, self._speaks_since, self._refusals = who, now, 0
+            self._patience_ends = now + LINE_PATIENCE_S
+        else:  # it is another line by now, maybe, and where all ends with one is a matter of luck
+            self._patience_ends = min(now + LINE_PATIENCE_S, self._speaks_since + STREAM_PATIENCE_S)
+
+    def is_speaking(self, who: object) -> bool:
+        """Tell whether the file ends with a line that `who` has begun."""
+        return (self._speaker or self.last_writer) is who and self.file.fd >= 0 and self.file.ends_mid_line()
+
+    def go_on_speaking(self, who: object, now: float) -> None:
+        """Take up the line that `who` had begun before this outlet was there."""
+        try:
+            self.file.ensure(now)
+        except OSError:
+            return  # as its output will find out
+        self.last_writer = who
+        self.spoke(who, now)
 
     def fall_silent(self, who: object) -> None:
         """Note that `who` has nothing more to say to its line."""
@@ -260,6 +290,14 @@ class Outlet:
         if self._trouble_since is not None:
             self._retry()
 
+    def surrender(self) -> list[bytes]:
+        """Return what is queued, for somebody else to write, and call back who waits for it."""
+        self._call_who_waits()
+        unwritten = [bytes(item) for item in self._queue if not callable(item)]
+        self._queue.clear()
+        self.queued = 0
+        return unwritten
+
     def give_up(self) -> None:
         """Count what is queued as lost, and call back who waits for it."""
         lost = self.queued
@@ -271,6 +309,7 @@ class Outlet:
 
     def close(self) -> None:
         """Report what is not told yet and close the file."""
+        self._closed = True
         self._unwatch()
         if self._timer is not None:
             self._timer.cancel()
@@ -301,9 +340,13 @@ class Outlet:
             self._last_trouble = (now, self._trouble_since)
             self._trouble_since, self._told = None, False
             self._unwatch()
-        if self.file.trouble_rotating and not self._told:
-            self._told = True
-            self.losses.tell(self.file.trouble_rotating)
+            self.losses.heal()
+        if (trouble := self.file.trouble_rotating) != self._trouble_rotating:
+            self._trouble_rotating = trouble
+            if trouble:
+                self.losses.tell(trouble)
+            else:
+                self.losses.heal()
 
     def _fail(self, error: OSError, now: float) -> None:
         over, since = self._last_trouble
@@ -334,6 +377,8 @@ class Outlet:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._closed:
+            return  # while this was on its way
         now = self._loop.now()
         if self._queue:
             self.flush(now)

@@ -95,6 +95,10 @@ class Outlets:
                     del self._readers[path]
         reader.end()
 
+    def surrender(self) -> list[tuple[LogTarget, bytes]]:
+        """Return all that is queued, in the order of each target, for somebody else to write."""
+        return [(outlet.target, item) for outlet in self for item in outlet.surrender()]
+
     def close(self) -> None:
         """Close all; what is still queued is counted as lost."""
         for outlet in self:

@@ -9,6 +9,8 @@ import fcntl
 import os
 import stat
 
+from tmd.posix.directories import Directory
+
 ATTEMPTS = 20
 
 
@@ -28,6 +30,7 @@ class PidFile:
     def __init__(self, path: str, fd: int) -> None:
         self.path = path
         self._fd: int | None = fd
+        self._directory = Directory(path)
 
     @classmethod
     def acquire(cls, path: str) -> "PidFile":
@@ -58,6 +61,34 @@ class PidFile:
         text = b"%d\n" % pid
         os.pwrite(self.fileno(), text, 0)
         os.ftruncate(self.fileno(), len(text))
+
+    def look(self, pid: int) -> bool:
+        """See that the file is there with this number, and locked; tell whether it had to be made again.
+
+        `PidFileHeld` if another daemon has taken the path meanwhile, OSError if it cannot be used. The old file stays
+        locked then, and `fileno` is the same over all of it.
+        """
+        fd = self.fileno()
+        if _is_at(fd, self.path):
+            if os.pread(fd, 32, 0) == b"%d\n" % pid:
+                return False
+            self.write(pid)
+            return True
+        self._directory.make_again()
+        fresh = PidFile.acquire(self.path)
+        try:
+            fresh.write(pid)
+            os.dup2(fresh.fileno(), fd, inheritable=os.get_inheritable(fd))
+        except BaseException:
+            fresh.release()
+            raise
+        fresh.forget()
+        return True
+
+    def forget(self) -> None:
+        """Give back the descriptor, for there is another one: file and lock stay."""
+        os.close(self.fileno())
+        self._fd = None
 
     def hand_over(self, uid: int, gid: int) -> None:
         """Give the file to the user the daemon is about to become."""

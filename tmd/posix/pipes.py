@@ -1,7 +1,8 @@
 """Pipes between the daemon and its children.
 
-Promises that no descriptor made here is inherited by accident, and that a child never gets SIGPIPE because the daemon
-died: the end it writes to is also open for reading, so its output waits in the pipe for whoever drains it next.
+Promises that no descriptor made here is inherited by accident, and that a child notices nothing when the daemon dies:
+its ends are open both ways, so that it never gets SIGPIPE, its output waits in the pipe for whoever drains it next, and
+its input does not come to an end.
 """
 
 import fcntl
@@ -19,24 +20,13 @@ BIG_BYTES = 1 << 20
 def output_pipe() -> tuple[int, int]:
     """Return (read end, non-blocking; write end, for the child). EOF comes once no child holds the other."""
     read_fd, plain_fd = os.pipe2(os.O_CLOEXEC)
-    try:
-        os.set_blocking(read_fd, False)
-        write_fd = _read_write_end(read_fd)
-    except OSError:
-        os.close(read_fd)
-        os.close(plain_fd)
-        raise
-    if write_fd is None:
-        return read_fd, plain_fd
-    os.close(plain_fd)
-    return read_fd, write_fd
+    return read_fd, _both_ways(ours=read_fd, theirs=plain_fd)
 
 
 def input_pipe() -> tuple[int, int]:
-    """Return (read end, for the child; write end, non-blocking)."""
-    read_fd, write_fd = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(write_fd, False)
-    return read_fd, write_fd
+    """Return (read end, for the child; write end, non-blocking). Writing fails once no child holds the other."""
+    plain_fd, write_fd = os.pipe2(os.O_CLOEXEC)
+    return _both_ways(ours=write_fd, theirs=plain_fd), write_fd
 
 
 def enlarge(fd: int) -> int:
@@ -74,9 +64,26 @@ def waiting_bytes(fd: int) -> int:
     return int(struct.unpack("i", answer)[0])
 
 
-def _read_write_end(read_fd: int) -> int | None:
-    """Open the pipe read-write, blocking; None where /proc is missing. Too few descriptors left: OSError."""
+def _both_ways(*, ours: int, theirs: int) -> int:
+    """Make our end non-blocking; return an end for the child, open both ways, in place of `theirs`.
+
+    Where /proc is missing it is `theirs`. Too few descriptors left: OSError, and both are closed.
+    """
     try:
-        return os.open(f"/proc/self/fd/{read_fd}", os.O_RDWR | os.O_CLOEXEC)
+        os.set_blocking(ours, False)
+        both = _read_write_end(ours)
+    except OSError:
+        os.close(ours)
+        os.close(theirs)
+        raise
+    if both is None:
+        return theirs
+    os.close(theirs)
+    return both
+
+
+def _read_write_end(fd: int) -> int | None:
+    try:
+        return os.open(f"/proc/self/fd/{fd}", os.O_RDWR | os.O_CLOEXEC)
     except (FileNotFoundError, PermissionError, NotADirectoryError):
         return None

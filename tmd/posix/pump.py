@@ -9,11 +9,12 @@ from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from tmd.posix import pipes
-from tmd.posix.channel import Channel, Outcome, Sinks, Surroundings
+from tmd.posix.channel import Channel, Outcome, Surroundings
 from tmd.posix.linewise import Linewise
 from tmd.posix.loop import Loop, Timer
 from tmd.posix.outlet import Outlet
 from tmd.posix.outlets import Outlets
+from tmd.posix.sinks import Carried, Held, Sinks
 
 REST_S = 0.0005
 """a busy pipe is left to fill so long: measured, less costs more and brings less, more lets a 1 MiB pipe run full"""
@@ -52,13 +53,22 @@ class Pump:
     def __len__(self) -> int:
         return len(self._channels) + len(self._heirs)
 
-    def open(self, key: Hashable, fd: int, sinks: Sinks) -> None:
-        """Take over a read end; an older channel of that key goes on until its EOF."""
+    def open(self, key: Hashable, fd: int, sinks: Sinks, held: Held | None = None) -> None:
+        """Take over a read end, and what another pump held of it; an older channel of that key goes on until its EOF.
+
+        A channel that had ended has no read end: -1.
+        """
+        if fd < 0:
+            if held is not None and held.last:
+                self._left_behind[key] = held.last.encode("latin-1")
+            return
         channel = Channel(key, fd, sinks, self._outlets.use(sinks.target), self._around)
         older = self._channels.get(key)
         if older is not None:
             self._heirs[older] = None
         self._channels[key] = channel
+        if held is not None:
+            channel.resume(held, self._loop.now())
         self._step(channel)
 
     def retarget(self, key: Hashable, sinks: Sinks) -> None:
@@ -246,6 +256,20 @@ class Pump:
         for channel in self._all_channels():
             if not channel.ended and channel.owed is None:
                 channel.owed = pipes.waiting_bytes(channel.fd)
+
+    def surrender(self) -> list[Carried]:
+        """Give away all channels, older ones of a key first; who waits for what they owe is called."""
+        carried = [Carried(key, -1, Held(last=last.decode("latin-1"))) for key, last in self._left_behind.items()]
+        self._left_behind.clear()
+        for channel in [*self._heirs, *self._channels.values()]:
+            self._leave(channel)
+            carried.append(channel.surrender())
+            waiting, channel.settled = channel.settled, []
+            for callback in waiting:
+                callback()
+        self._heirs.clear()
+        self._channels.clear()
+        return carried
 
     def close_all(self) -> None:
         """Give up all channels."""

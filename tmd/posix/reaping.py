@@ -12,7 +12,10 @@ WAIT_FLAGS = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
 
 @dataclass(frozen=True, slots=True)
 class ChildEvent:
-    """Something happened to a child. An exit carries `code` or `signal`, a stop the `signal` that stopped it."""
+    """Something happened to a process. An exit carries `code` or `signal`, a stop the `signal` that stopped it.
+
+    An exit with neither: it was not ours to reap, and the kernel does not tell how it ended.
+    """
 
     pid: int
     kind: Literal["exited", "stopped", "continued"]
@@ -33,11 +36,12 @@ def reap(at_most: int) -> list[ChildEvent]:
             break
         if pid == 0:
             break
-        events.append(_decoded(pid, status, usage.ru_utime + usage.ru_stime))
+        events.append(decoded(pid, status, usage.ru_utime + usage.ru_stime))
     return events
 
 
-def _decoded(pid: int, status: int, cpu_s: float) -> ChildEvent:
+def decoded(pid: int, status: int, cpu_s: float = 0.0) -> ChildEvent:
+    """Return what a wait status says."""
     if os.WIFEXITED(status):
         return ChildEvent(pid, "exited", code=os.WEXITSTATUS(status), cpu_s=cpu_s)
     if os.WIFSIGNALED(status):

@@ -56,10 +56,16 @@ class WakeUp:
         self._before[signum] = (before, blocked)
 
     def close(self) -> None:
-        """Give the signals back to whom they belonged before, and close the pipe."""
-        for signum, (before, blocked) in self._before.items():
-            if blocked:
-                signal.pthread_sigmask(signal.SIG_BLOCK, {signum})
+        """Give the signals back to whom they belonged before, and close the pipe.
+
+        What was noted of a signal that was blocked before, and not taken, waits again for whoever lets it through next.
+        """
+        held = {signum for signum, (_, blocked) in self._before.items() if blocked}
+        signal.pthread_sigmask(signal.SIG_BLOCK, held)  # what came before this is noted, what comes after it waits
+        for signum in self.take():
+            if signum in held:
+                signal.raise_signal(signum)
+        for signum, (before, _) in self._before.items():
             # None: installed by something that is not Python, which cannot be put back
             signal.signal(signum, signal.SIG_DFL if before is None else before)  # type: ignore[arg-type]
         self._before.clear()

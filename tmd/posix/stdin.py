@@ -1,7 +1,7 @@
 """Standard input of a child: bytes are queued and written as fast as the child reads.
 
 What is offered is bounded. What is delivered is not, because whoever delivers waits for one delivery to be through
-before the next.
+before the next; where many deliver, one after the other, they look whether it is `full`.
 """
 
 import errno
@@ -30,6 +30,16 @@ class StdinWriter:
         self._written = 0
         self._deliveries: deque[tuple[int, Done]] = deque()
         """how many bytes have to be written for a delivery to be through, and whom to tell"""
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that the child has not made room for."""
+        return len(self._queue)
+
+    @property
+    def full(self) -> bool:
+        """Whether as much waits as may."""
+        return self.waiting >= self._max_bytes
 
     def offer(self, data: bytes) -> bool:
         """Take all of `data`, or nothing and return False when more than `max_bytes` would be waiting.
@@ -62,6 +72,21 @@ class StdinWriter:
             return True
         self._deliveries.append((self._written + len(self._queue), done))
         return False
+
+    @property
+    def state(self) -> tuple[int | None, bytes]:
+        """The descriptor, None when it is closed, and what was not written yet: for another one to go on with."""
+        return self._fd, bytes(self._queue)
+
+    def resume(self, unwritten: bytes) -> None:
+        """Write first what an earlier one was given and has not written. A reader that is gone is no error."""
+        if unwritten and self._fd is not None:
+            self._queue += unwritten
+            self._write()
+
+    def forget(self, done: Done) -> None:
+        """Whoever waits for deliveries to be through waits no longer; what was delivered is written all the same."""
+        self._deliveries = deque(one for one in self._deliveries if one[1] != done)
 
     def close(self) -> None:
         """Close it, dropping what was not written yet; idempotent."""

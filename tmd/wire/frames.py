@@ -20,6 +20,8 @@ from typing import NamedTuple
 
 UPGRADE = "taskmaster-attach"
 """the protocol named in the Upgrade header"""
+MAKING_WAY = "the daemon is being replaced (attach again)"
+"""why it ends a connection that may begin again at once"""
 MAX_PAYLOAD_BYTES = 1 << 20
 PING_EVERY_S = 15.0
 """a client from which nothing has come for so long asks whether the daemon is still there"""

@@ -364,6 +364,18 @@ def _taskmaster() -> list[Method]:
             struct="reload",
         ),
         Method(
+            "taskmaster.upgrade",
+            (),
+            "struct",
+            "control",
+            "Replace the daemon by what is installed now (code, Python, configuration), in the same process and with "
+            "all that it holds: programs, sockets, timers, connections. Answers when it is certain that the new one "
+            "can go on, right before it does: `upgrades` of getFigures then grows. FAILED with the reason why it "
+            "cannot; then nothing has changed.",
+            waits=True,
+            struct="upgrade",
+        ),
+        Method(
             "taskmaster.restartProcesses",
             (Param("names", "array"), WAIT),
             "array",

@@ -3,10 +3,11 @@
 Both `tmd` and `tmctl` ask here, so that a client without a flag finds a daemon without one.
 Under systemd the directories it hands to a unit win (systemd.exec(5): RUNTIME_DIRECTORY, LOGS_DIRECTORY,
 STATE_DIRECTORY).
-A plain user's come from the XDG base directory specification.
+A plain user's come from the XDG base directory specification; one who has no home that could hold files (an unknown
+number in a container, `nobody`) gets a directory of his own in /tmp.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 
@@ -36,14 +37,24 @@ class Places(NamedTuple):
         return f"{self.log}/tmd.log"
 
 
+def homeless(uid: int) -> str:
+    """Return the directory of a user without a home. Others may have made it first: look whose it is."""
+    return f"/tmp/taskmaster-{uid}"
+
+
+def home_for_files(home: str, may_write: Callable[[str], bool]) -> str:
+    """Return the home as `default_places` wants it: empty when nothing can be made there."""
+    return home if home.startswith("/") and (may_write(home) or may_write(f"{home}/.local/state")) else ""
+
+
 def default_places(environ: Mapping[str, str], uid: int, home: str) -> Places:
-    """Return the default directories for a user; nothing is created."""
+    """Return the default directories for a user; nothing is created. `home` is empty for who has none."""
     run = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     log = environ.get("LOGS_DIRECTORY", "").partition(":")[0]
     lasting = environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if uid == 0:
         return Places(run or "/run/taskmaster", log or "/var/log/taskmaster", lasting or "/var/lib/taskmaster")
-    state = environ.get("XDG_STATE_HOME") or f"{home}/.local/state"
+    state = environ.get("XDG_STATE_HOME") or (f"{home}/.local/state" if home else homeless(uid))
     runtime = environ.get("XDG_RUNTIME_DIR")
     base = f"{runtime}/taskmaster" if runtime else f"{state}/taskmaster/run"
     return Places(run or base, log or f"{state}/taskmaster/log", lasting or f"{state}/taskmaster")

@@ -136,6 +136,14 @@ RELOAD = (
 )
 """`taskmaster.reload`."""
 
+UPGRADE = (
+    Field("from", "string", "the version that makes way"),
+    Field("to", "string", "the version that goes on, with that of its Python"),
+    Field("upgrades", "int", "how many upgrades came before"),
+    Field("children", "int", "how many processes go on"),
+)
+"""`taskmaster.upgrade`."""
+
 EVENT_LISTENER = (
     Field("name", "string", "the process, as startProcess takes it"),
     Field("state", "string", "ACKNOWLEDGED, READY, BUSY or UNKNOWN; - when it does not run"),
@@ -217,6 +225,7 @@ PROCESS_END = (
     Field("then", "string", "what followed: rest, restart, retry, fatal, stopped, or quiesced (the daemon went down)"),
     Field("more", "int", "so many ends just like it came before it and are not in the list"),
     Field("since", "int", "when the first of these was, in epoch seconds"),
+    Field("left_behind", "int", "processes it had started and that were still there, whatever became of them"),
     Field("stdout", "array", "the last lines before it, as far as the log has them, control characters spelled out"),
     Field("stderr", "array", "the same of stderr"),
     Field("starts", "array", "when the daemon was started between this end and the one above it, newest first"),
@@ -253,6 +262,7 @@ STRUCTS: dict[str, tuple[Field, ...]] = {
     "update": UPDATE,
     "group change": GROUP_CHANGE,
     "reload": RELOAD,
+    "upgrade": UPGRADE,
     "event pool": EVENT_POOL,
     "event listener": EVENT_LISTENER,
     "alert sink": ALERT_SINK,

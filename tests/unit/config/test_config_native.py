@@ -132,6 +132,7 @@ def test_defaults(tmp_path: Path) -> None:
         killasgroup=True,
         restore_signals=True,
         user_environment=True,
+        orphans="kill",
     )
 
 

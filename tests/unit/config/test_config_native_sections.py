@@ -125,6 +125,7 @@ def wanted(here: Path) -> tuple[GroupSpec, ...]:
             group=group or name,
             command=command,
             user_environment=True,
+            orphans="kill",
             stopasgroup=True,
             killasgroup=True,
             **{"program": name, **fields},  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.unit.config.hosts import made_up_host
@@ -21,6 +22,9 @@ OWN = {
     "user_environment",
     "gid",
     "tty",
+    "adopt",
+    "essential",
+    "orphans",
 }
 VALUES: list[tuple[str, str, Any]] = [
     ("prestart: migrate %(program_name)s %(process_num)d", "prestart", "migrate a 0"),
@@ -34,10 +38,18 @@ VALUES: list[tuple[str, str, Any]] = [
     ("log_format: json", "log_format", "json"),
     ("log_format: Prefix", "log_format", "prefix"),
     ("log_format: raw", "log_format", "raw"),
+    ("adopt: yes", "adopt", "yes"),
+    ("adopt: 'on'", "adopt", "yes"),
+    ("adopt: no", "adopt", "no"),
+    ("adopt: false", "adopt", "no"),
+    ("adopt: Kill", "adopt", "kill"),
     ("tty: yes", "tty", True),
     ("tty: yes", "redirect_stderr", True),
     ("tty: yes", "stderr_logfile", None),
     ("tty: no", "redirect_stderr", False),
+    ("orphans: kill", "orphans", "kill"),
+    ("orphans: Warn", "orphans", "warn"),
+    ("orphans: keep", "orphans", "keep"),
     ("user_environment: no", "user_environment", False),
     ("environment_file: []", "environment_file", ()),
     ("environment_file: -x", "environment_file", (EnvironmentFile("HERE/x", optional=True),)),
@@ -82,6 +94,8 @@ WRONG = [
     ("hook_timeout: -1", "hook_timeout: cannot be negative, got -1 (seconds, e.g. 2.5)"),
     ("hook_failure: abrt", "hook_failure: cannot read 'abrt' (did you mean 'abort'?)"),
     ("log_format: xml", "log_format: cannot read 'xml' (raw, prefix, json)"),
+    ("orphans: leave", "orphans: cannot read 'leave' (kill, warn, keep)"),
+    ("adopt: never", "adopt: cannot read 'never' (yes, no, kill)"),
     ("user_environment: maybe", "user_environment: cannot read 'maybe' as yes or no"),
     ("environment_file: [a: b]", "environment_file: must be one value, got a mapping"),
     ("environment_file: '-'", "environment_file: cannot be empty"),
@@ -125,7 +139,8 @@ def test_a_command_that_no_shell_could_split_is_refused_but_in_supervisors_diale
 def test_the_same_in_supervisors_dialect_where_they_change_no_default(tmp_path: Path) -> None:
     (tmp_path / "web.env").touch()
     written = (
-        "prestart=migrate %(process_num)d\nhook_timeout=0.5\nhook_failure=abort\nlog_format=json\ngid=nogroup\n"
+        "prestart=migrate %(process_num)d\nhook_timeout=0.5\nhook_failure=abort\nlog_format=json\norphans=warn\n"
+        "gid=nogroup\n"
         "environment_file=web.env, -/no/%(program_name)s.env\nuser_environment=true\nenvironment=B=1,A=2\nuser=web\n"
     )
     read = load(tmp_path, f"[supervisord]\nenvironment=Z=1\n[program:a]\ncommand=x\n{written}", "t.conf")
@@ -140,6 +155,7 @@ def test_the_same_in_supervisors_dialect_where_they_change_no_default(tmp_path: 
         hook_timeout=0.5,
         hook_failure="abort",
         log_format="json",
+        orphans="warn",
         user="web",
         uid=1000,
         gid=65534,
@@ -253,6 +269,29 @@ def test_where_what_outlives_the_daemon_is(tmp_path: Path) -> None:
     assert settings(tmp_path, conf.format("statedir=%(here)s/s"), "t.conf").daemon.statedir == f"{tmp_path}/s"
 
 
+def test_what_outlives_the_daemon_is_not_where_others_could_write(tmp_path: Path) -> None:
+    def statedir(of_supervisord: str = "", *, uid: int = 0, unsafe: str = "", shared: str = "", state: str = "") -> str:
+        host = made_up_host(uid=uid)
+        host = msgspec.structs.replace(
+            host,
+            unsafe_directory=lambda path, uids: "anybody can write there" if path == unsafe else None,
+            open_to_all=lambda path: path == shared,
+            places=host.places._replace(state=state) if state else host.places,
+        )
+        text = f"[supervisord]\n{of_supervisord}\n[program:a]\ncommand=x\n"
+        return settings(tmp_path, text, "t.conf", host=host).daemon.statedir
+
+    ours, logs = "/var/lib/taskmaster", "childlogdir=/var/log"
+    assert statedir(logs) == "/var/log"
+    assert statedir(logs, unsafe="/var/log") == ours
+    assert statedir(shared="/tmp") == ours
+    assert statedir(shared="/tmp", uid=1000) == ours
+    assert statedir("user=root", shared="/tmp") == ours
+    assert statedir("user=web", shared="/tmp") == "/tmp", "that user has no place of its own that we know of"
+    assert statedir(shared="/tmp", uid=1000, state="/tmp/taskmaster-1000/taskmaster") == "/tmp"
+    assert statedir("statedir=/srv", shared="/srv") == "/srv", "as it was said"
+
+
 @pytest.mark.parametrize("user", ["", "user: root"])
 def test_keeping_root_to_spawn_wants_a_user(user: str, tmp_path: Path) -> None:
     text = "taskmaster:\n  keep_root_to_spawn: yes\n  {}\nprograms: {{a: {{command: x}}}}\n"
@@ -272,8 +311,10 @@ def test_when_a_change_applies() -> None:
         "hook_timeout",
         "hook_failure",
         "log_format",
+        "adopt",
+        "essential",
     }
-    assert {name for name, effect in effects.items() if effect is Effect.NEXT_START} == {"environment_file"}
+    assert {name for name, effect in effects.items() if effect is Effect.NEXT_START} == {"environment_file", "orphans"}
 
 
 def test_options_supervisor_does_not_have_are_read_alike_in_both_dialects() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tmd.config.plan import daemon_changes, needs_restart, plan_update
+from tmd.config.plan import daemon_changes, fingerprint, needs_restart, plan_update
 from tmd.config.program_options import PROGRAM
 from tmd.config.settings import (
     AUTO,
@@ -79,6 +79,7 @@ def test_what_only_a_new_process_can_have(field: str, value: Any) -> None:
     (change,) = plan_update((group(spec()),), (group(spec(**{field: value})),)).changed
     assert change.restart == (spec(**{field: value}),)
     assert change.live == ()
+    assert fingerprint(spec()) != fingerprint(spec(**{field: value}))
 
 
 @pytest.mark.parametrize(
@@ -111,6 +112,7 @@ def test_what_applies_to_a_running_process(field: str, value: Any) -> None:
     (change,) = plan_update((group(spec()),), (group(spec(**{field: value})),)).changed
     assert change.live == (spec(**{field: value}),)
     assert change.restart == ()
+    assert fingerprint(spec()) == fingerprint(spec(**{field: value}))
 
 
 def test_auto_against_a_path_is_a_change() -> None:
@@ -154,6 +156,7 @@ def test_another_socket_is_another_process() -> None:
 
 def test_every_field_of_a_process_is_an_option_or_known_otherwise() -> None:
     beside = {"kind", "socket", "name", "group", "program", "process_num", "uid", "environment_own", "restore_signals"}
+    beside |= {"prefixed"}
     options = {option.name for option in PROGRAM}
     assert set(ProcessSpec.__struct_fields__) - beside <= options
     assert options - set(ProcessSpec.__struct_fields__) == {"process_name", "numprocs", "numprocs_start"}
@@ -176,3 +179,18 @@ def test_what_a_change_keeps() -> None:
     new = group(spec("a"), spec("b", command="other"), spec("c", stopwaitsecs=3.0), spec("e"))
     (change,) = plan_update((old,), (new,)).changed
     assert change.kept == (spec("a").id, spec("c").id)
+
+
+def test_a_fingerprint_knows_no_order_and_no_name() -> None:
+    one, other = spec(environment={"A": "1", "B": "2"}), spec(environment={"B": "2", "A": "1"})
+    assert fingerprint(one) == fingerprint(other)
+    assert fingerprint(one) == fingerprint(spec("b", "h", environment={"A": "1", "B": "2"}))
+    assert fingerprint(one) != fingerprint(spec(environment={"A": "2", "B": "1"}))
+
+
+def test_a_fingerprint_is_of_any_text() -> None:
+    assert fingerprint(spec(command="a\udcff")) != fingerprint(spec(command="a\udcfe"))
+
+
+def test_a_fingerprint_stays_the_same_over_versions() -> None:
+    assert fingerprint(spec()) == "48b2a416-12", "after an upgrade every adopted program would be restarted"

@@ -70,6 +70,13 @@ def test_an_exit_by_signal() -> None:
     assert "exit_code" not in payload
 
 
+def test_an_end_that_nobody_saw() -> None:
+    exited = n.ProcessExited(WEB, RUNNING, False, 5, ExitStatus(), 1, False)
+    payload = Desk().payload(exited, "process_exited")
+    assert payload["exit_code"] is None
+    assert "signal" not in payload
+
+
 def test_with_stderr_redirected_the_last_words_are_those_of_stdout() -> None:
     merged = msgspec.structs.replace(SPEC, redirect_stderr=True)
     status = ExitStatus(1, last_words=LastWords(b"both\n"))

@@ -4,7 +4,7 @@ from tests.world.pool_bench import FAIL, OK, UNKNOWN_LINE, A, B, Bench, C, event
 from tmd.core.events import envelope
 from tmd.core.listener import ListenerState
 from tmd.core.notices import EventsDropped
-from tmd.core.pool import Deliver, Pool, Verdict, default_judge
+from tmd.core.pool import Deliver, Hold, Pool, Settle, Verdict, default_judge
 from tmd.wire.levels import Level
 
 # --- giving --------------------------------------------------------------------------------------------------
@@ -423,3 +423,30 @@ def test_new_settings_are_settled_by_due_whatever_happens_before() -> None:
     assert bench.pool.next_due == 0
     bench.take(bench.pool.due(bench.now))
     assert bench.counts() == (2, 0, 0, 0, 3)
+
+
+def test_what_is_given_is_told_once_and_again_when_it_is_settled() -> None:
+    bench = Bench()
+    bench.up(A)
+    bench.offer()
+    assert [effect for effect in bench.effects if isinstance(effect, Hold | Settle)] == [Hold(0, 0, event(0))]
+    bench.say(FAIL + b"READY\n")
+    bench.say(OK + b"READY\n")
+    assert [effect for effect in bench.effects if isinstance(effect, Hold | Settle)] == [
+        Hold(0, 0, event(0)),
+        Settle(0),
+    ]
+
+
+def test_what_a_daemon_before_had_given_comes_first_and_numbers_go_on() -> None:
+    bench = Bench()
+    bench.pool.recall(17, 5, event(0))
+    bench.pool.resume(10)
+    assert bench.pool.next_poolserial == 10
+    bench.offer()
+    bench.up(A)
+    assert bench.given() == [(A, 17)]
+    assert not [effect for effect in bench.effects if isinstance(effect, Hold)], "it is known already"
+    bench.say(OK + b"READY\n")
+    assert [effect for effect in bench.effects if isinstance(effect, Settle)] == [Settle(17)]
+    assert [effect.poolserial for effect in bench.effects if isinstance(effect, Hold)] == [10]

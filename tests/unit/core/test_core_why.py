@@ -6,6 +6,7 @@ import pytest
 
 from tmd.config.settings import Autorestart
 from tmd.core.ends import End, Rules
+from tmd.core.inputs import LeftBehind
 from tmd.core.why import MEANINGS, Situation, ago, duration, explain, in_short, last_lines
 from tmd.wire.names import ProcessId
 from tmd.wire.states import ProcessState as S
@@ -155,12 +156,35 @@ PLAYBOOKS = [
     ),
     Playbook(
         "a daemon that was killed, and a process that was not",
-        now(S.RUNNING, daemon_started_at=NOW - 60),
-        [end("lost", started_at=NOW - 500, boundary=NOW - 60, orphaned=True)],
+        now(S.RUNNING, daemon_started_at=NOW - 95),
+        [end("lost", started_at=NOW - 500, boundary=NOW - 95, orphaned=True)],
         [
             "web runs since @99910 (pid 42, 1 min 30 s).",
             "Before that, it ran (pid 7, since @99500) when tmd itself was killed or broke down, between @99880 and "
-            "@99940, and that process still ran when tmd was back: pid 7 may be a second one beside it.",
+            "@99905, and that process still ran when tmd was back: pid 7 may be a second one beside it.",
+        ],
+    ),
+    Playbook(
+        "an end that nobody saw",
+        now(S.RUNNING, daemon_started_at=NOW - 95),
+        [end(then="restart")],
+        [
+            "web runs since @99910 (pid 42, 1 min 30 s).",
+            "Before that, it ended 2 minutes ago (@99880) after 5 h 12 min: how is not known.",
+            "It ended while no tmd ran that could have seen how.",
+            "An end that nobody saw counts as unexpected.",
+            "It was restarted at once, because autorestart is unexpected and so was this end.",
+            "tmd itself was started at @99905, after that.",
+        ],
+    ),
+    Playbook(
+        "a process that was taken back",
+        now(S.RUNNING, daemon_started_at=NOW - 60),
+        [],
+        [
+            "web runs since @99910 (pid 42, 1 min 30 s).",
+            "It was taken back by the tmd that was started at @99940, as it ran.",
+            "No end of it is known.",
         ],
     ),
     Playbook(
@@ -406,3 +430,31 @@ def test_every_meaning_finishes_a_sentence() -> None:
         said = explain(now(S.EXITED), [end(signal=number)], clock)
         assert said[0].endswith(").")
         assert said[0].isprintable()
+
+
+@pytest.mark.parametrize(
+    ("left", "sentence"),
+    [
+        (LeftBehind(count=1, names=("sleep",)), "1 process it left behind (sleep) was killed."),
+        (LeftBehind(count=2, names=("sh", "\x1b[2J")), "2 processes it left behind (sh, ^[[2J) were killed."),
+        (LeftBehind(count=3, names=("a", "b")), "3 processes it left behind (a, b, ...) were killed."),
+        (
+            LeftBehind(count=1, names=("a",), killed=False),
+            "1 process it left behind (a) was left alone (orphans = warn).",
+        ),
+        (
+            LeftBehind(count=2, names=("a", "b"), survivors=1),
+            "2 processes it left behind (a, b) were to be killed, but 1 of them would not die.",
+        ),
+        (
+            LeftBehind(count=2, names=("a", "b"), survivors=2),
+            "2 processes it left behind (a, b) were to be killed, but none of them would die.",
+        ),
+        (
+            LeftBehind(count=1, names=("a",), survivors=1),
+            "1 process it left behind (a) was to be killed, but it would not die.",
+        ),
+    ],
+)
+def test_what_it_left_behind(left: LeftBehind, sentence: str) -> None:
+    assert explain(now(S.STOPPED), [end("stopped", signal=15, left=left)], clock)[2] == sentence

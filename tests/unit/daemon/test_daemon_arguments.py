@@ -115,3 +115,8 @@ def test_under_supervisors_name_flags_are_written_as_there() -> None:
     assert "\n-l/--logfile FILENAME -- use FILENAME as the daemon's own log\n" in page
     assert "\n-h/-?/--help -- print this\n" in page
     assert "supervisord -n -c" in page
+
+
+def test_whether_what_outlived_a_daemon_is_taken_back() -> None:
+    assert parse([]).adopt
+    assert not parse(["--no-adopt", "-c", "a.ini"]).adopt

@@ -150,6 +150,14 @@ def test_the_ledger_keeps_start_and_stop() -> None:
     assert (ledger.start(WEB), ledger.stop(WEB)) == (0.0, 0.0)
 
 
+def test_the_ledger_takes_what_an_earlier_daemon_knew() -> None:
+    ledger = Ledger()
+    ledger.restore(WEB, 5.0, 3.0)
+    assert (ledger.start(WEB), ledger.stop(WEB)) == (5.0, 3.0)
+    ledger.hear(told(20.0, n.ProcessExited(WEB, ProcessState.RUNNING, True, 7, ExitStatus(0), 10.0, False)))
+    assert (ledger.start(WEB), ledger.stop(WEB)) == (5.0, 20.0)
+
+
 def test_a_log_line() -> None:
     written: list[bytes] = []
     now = 1_700_000_000.25

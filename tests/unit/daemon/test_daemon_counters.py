@@ -62,10 +62,11 @@ def test_the_first_start_is_no_restart(stage: Stage) -> None:
         (CODE_0, True, "expected", 0, "exited"),
         (CODE_3, False, "unexpected", 3, "unexpected"),
         (KILLED, False, "signal", 137, "unexpected"),
+        (ExitStatus(), False, "unexpected", None, "unexpected"),
     ],
 )
 def test_an_end_by_itself_and_the_restart_after_it(
-    stage: Stage, status: ExitStatus, expected: bool, kind: str, last: int, reason: str
+    stage: Stage, status: ExitStatus, expected: bool, kind: str, last: int | None, reason: str
 ) -> None:
     stage.spawn()
     stage.exit(status, expected=expected, restarts=True)
@@ -186,3 +187,11 @@ def test_a_process_that_goes_and_comes_back_begins_anew(stage: Stage) -> None:
 def test_all_that_is_counted_is_among_the_kinds_that_are_shown() -> None:
     assert set(RESTART_REASONS) == {"exited", "unexpected", "failed", "asked", "changed", "listener", "hook"}
     assert set(EXIT_KINDS) == {"expected", "unexpected", "signal", "stopped", "failed"}
+
+
+def test_what_an_earlier_daemon_counted_goes_on(stage: Stage) -> None:
+    stage.counters.restore(WEB, Counts(starts=7, restarts={"exited": 2}))
+    stage.spawn()
+    stage.exit(CODE_3, expected=False, restarts=True)
+    stage.spawn()
+    assert (stage.counts.starts, stage.counts.restarts) == (9, {"exited": 2, "unexpected": 1})

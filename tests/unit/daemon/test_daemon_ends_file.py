@@ -207,3 +207,22 @@ def test_a_file_that_others_could_read_is_ours_alone_from_now_on(path: Path, sta
     path.touch(0o644)
     Kept(path, station)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody but root is asked where files come from")
+def test_a_file_that_has_another_name_where_everybody_may_make_files_is_left_as_it_is(
+    path: Path, station: Station
+) -> None:
+    secret = path.with_name("secret")
+    secret.write_text("theirs")
+    secret.chmod(0o640)
+    shared = path.with_name("shared")
+    shared.mkdir()
+    shared.chmod(0o1777)
+    os.link(secret, shared / path.name)
+    kept = Kept(shared / path.name, station)
+    kept.file.write(Record(at=1.0))
+    station.settle()
+    assert (secret.stat().st_mode & 0o777, secret.read_text()) == (0o640, "theirs")
+    assert all("the file has another name too" in each for each in kept.warnings)
+    assert len(kept.warnings) == 2

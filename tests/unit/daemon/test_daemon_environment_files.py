@@ -145,7 +145,7 @@ def test_the_command_is_looked_for_in_the_path_of_the_file(tmp_path: Path) -> No
         environment_file=(made(tmp_path / "a", f"PATH={tmp_path}"),),
     )
     launching = Launching({"PATH": "/nowhere"}, os.geteuid())
-    assert launching.prepare(program, program.command, None).path == str(tool)
+    assert launching.prepare(program, program.command, None, "0.1").path == str(tool)
     assert launching.refusal(program, None, files=True) is None
 
 
@@ -165,7 +165,7 @@ def test_what_may_be_missing_may_not_be_broken(tmp_path: Path) -> None:
 def test_a_start_is_refused_with_the_place(tmp_path: Path) -> None:
     program = spec(made(tmp_path / "web.env", "A=1\n\nFOO BAR\nB\n"))
     with pytest.raises(SpawnRefused) as refused:
-        Launching({}, os.geteuid()).prepare(program, "true", None)
+        Launching({}, os.geteuid()).prepare(program, "true", None, "0.1")
     assert refused.value.reason == (
         f"cannot start web_00: {tmp_path}/web.env:3: this line is no assignment (NAME=value)"
     )

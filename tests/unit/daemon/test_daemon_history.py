@@ -28,7 +28,7 @@ class World:
 
     def __init__(self, directory: Path, station: Station) -> None:
         self.directory, self.station = directory, station
-        self.now = 1000.0
+        self.now, self.ahead = 1000.0, 1_000_000.0
         self.loop = Loop(clock=lambda: self.now)
         self.warnings: list[str] = []
         self.asked: list[tuple[Callable[[], Any], Operation[Any]]] = []
@@ -41,13 +41,13 @@ class World:
         )
         self.boot()
 
-    def boot(self, *known: ProcessId) -> None:
+    def boot(self, *known: ProcessId, then: tuple[n.Notice, ...] = ()) -> None:
         self.station.settle()
         self.file = EndsFile(str(self.directory / "tmd.ends"), self.station.drain, self.warnings.append)
         places = Places(str(self.counters), "/nowhere/kmsg", "/nowhere/cgroup", "/nowhere", "/nowhere/ns")
         self.history = History(
             loop=self.loop,
-            wall=lambda: self.now + 1_000_000,
+            wall=lambda: self.now + self.ahead,
             spec_of=lambda _: self.spec,
             ask=self.ask,
             file=self.file,
@@ -56,7 +56,7 @@ class World:
         )
         for id_ in known or (WEB,):
             self.hear(n.ProcessAdded(id_))
-        self.hear(n.DaemonRunning())
+        self.hear(*then, n.DaemonRunning())
 
     def ask(self, work: Callable[[], Any]) -> Operation[Any]:
         operation: Operation[Any] = Operation()
@@ -66,7 +66,7 @@ class World:
     def hear(self, *notices: n.Notice, after_s: float = 0.0) -> None:
         for notice in notices:
             self.now += after_s
-            self.history.hear(Told(1, self.now, self.now + 1_000_000, notice))
+            self.history.hear(Told(1, self.now, self.now + self.ahead, notice))
 
     def life(self, status: ExitStatus, lasts_s: float = 5.0, pid: int = 7) -> None:
         self.hear(n.ProcessSpawned(WEB, pid))
@@ -77,6 +77,10 @@ class World:
         self.loop.call_soon(self.loop.stop)
         self.loop.run()
         self.station.settle()
+
+    def set_clock(self, seconds: float) -> None:
+        self.ahead += seconds
+        self.history.shift(seconds)
 
     def text(self) -> str:
         self.station.settle()
@@ -301,3 +305,63 @@ def test_an_answer_about_a_process_that_is_gone_is_dropped(world: World) -> None
     world.hear(n.ProcessRemoved(WEB))
     world.asked[0][1].resolve(None)
     assert world.ends() == []
+
+
+def test_a_life_that_is_taken_back_was_never_lost(world: World) -> None:
+    world.life(ExitStatus(code=3))
+    world.hear(n.ProcessSpawned(WEB, 8), after_s=5)
+    began, began_wall = world.now, world.now + 1_000_000
+    world.pass_time(2)
+    world.station.settle()
+    world.running.append((8, began_wall))
+    world.now += 60
+    world.boot(then=(n.ProcessRestored(WEB, 8, began_wall, began),))
+    assert [end.how for end in world.ends()] == ["exited"]
+    assert world.history.life_began(WEB) == began_wall
+    world.hear(n.ProcessExited(WEB, S.RUNNING, False, 8, ExitStatus(signal=11), 0.0, False), after_s=10)
+    (end, _) = world.ends()
+    assert (end.how, end.pid, end.signal, end.started_at) == ("exited", 8, 11, began_wall)
+    assert end.uptime_s == pytest.approx(world.now - began)
+
+
+# --- the clock is set ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [10 * 365 * 86400.0, -700_000.0])
+def test_when_the_clock_is_set_all_times_are_told_by_it(world: World, seconds: float) -> None:
+    world.life(ExitStatus(code=3))
+    world.hear(n.ProcessSpawned(WEB, 8))
+    before, began, started = world.ends(), world.history.life_began(WEB), world.history.started_at
+    world.set_clock(seconds)
+    (end,) = world.ends()
+    assert (end.at, end.started_at) == (before[0].at + seconds, before[0].started_at + seconds)
+    assert end.uptime_s == before[0].uptime_s
+    assert world.history.life_began(WEB) == began + seconds
+    assert (world.history.started_at, world.history.starts[0]) == (started + seconds, started + seconds)
+    world.hear(n.ProcessExited(WEB, S.RUNNING, True, 8, ExitStatus(code=0), 4.0, False), after_s=4)
+    assert world.ends()[0].uptime_s == 4
+    assert world.ends()[0].started_at == began + seconds
+
+
+@pytest.mark.parametrize("seconds", [10 * 365 * 86400.0, -700_000.0])
+def test_the_next_daemon_knows_them_by_the_new_clock_too(world: World, seconds: float) -> None:
+    world.life(ExitStatus(code=3))
+    world.pass_time(10)
+    world.set_clock(seconds)
+    known = world.ends()
+    world.pass_time(10)
+    world.life(ExitStatus(code=0))
+    known = world.ends()
+    world.pass_time(10)
+    world.history.close()
+    world.boot()
+    assert [(end.at, end.code) for end in world.ends()] == [(end.at, end.code) for end in known]
+
+
+def test_what_the_kernel_says_later_finds_its_end(world: World) -> None:
+    world.counters.write_text("oom_kill 2\n")
+    world.life(ExitStatus(signal=9))
+    world.set_clock(1000.0)
+    world.asked[0][1].resolve({7: 2_000_000_000})
+    (end,) = world.ends()
+    assert end.oom == "yes"

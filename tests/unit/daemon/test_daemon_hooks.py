@@ -15,7 +15,9 @@ from tmd.core.overseer import Overseer
 from tmd.daemon.bus import Told
 from tmd.daemon.hook_runs import HookRun, HookRuns, Outcome
 from tmd.daemon.hooks import Hooks
+from tmd.daemon.journal import Journal
 from tmd.daemon.mainlog import MainLog
+from tmd.daemon.trees import Trees
 from tmd.posix.loop import ChildEvent, Loop
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
@@ -230,7 +232,7 @@ class FakeLoop:
     def now(self) -> float:
         return self.time
 
-    def call_later(self, delay_s: float, callback: Callable[[], object]) -> Any:
+    def call_later(self, delay_s: float, callback: Callable[[], object], *, patient: bool = False) -> Any:
         loop = Loop()
         timer = loop.call_later(0, callback)
         loop.close()
@@ -249,13 +251,15 @@ class FakeLoop:
 class NoLives:
     """Starts processes that are in the kernel's hands for ever."""
 
+    trees = Trees(cast("Any", None), lambda *_: None, groups=False)
+
     def start_beside(self, *_: object) -> tuple[int, dict[str, int]]:
         return 2**31 - 2, {}
 
 
 def test_a_hook_that_survives_sigkill_is_left_behind() -> None:
     loop = FakeLoop()
-    runs = HookRuns(cast("Any", loop), cast("Any", None), cast("Any", NoLives()), lambda: None)
+    runs = HookRuns(cast("Any", loop), cast("Any", None), cast("Any", NoLives()), lambda: None, Journal("", print))
     ends: list[Outcome] = []
     runs.run(process("web", hook_timeout=1.0), "prestop", "drain", {}, ends.append)
     loop.pass_time(1)

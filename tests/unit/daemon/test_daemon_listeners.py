@@ -6,15 +6,18 @@ import struct
 import termios
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from tmd.config.settings import GroupSpec, PoolSpec, ProcessSpec
 from tmd.core import notices as n
+from tmd.core.events import Event
 from tmd.core.inputs import ExitStatus
 from tmd.daemon.answers import HANG_UP_S
 from tmd.daemon.bus import Told
+from tmd.daemon.journal import Journal
 from tmd.daemon.listeners import LAST_EVENTS_S, OVERSLEPT_S, Listeners
 from tmd.daemon.mainlog import MainLog
 from tmd.posix.drain import Drain, LogTarget
@@ -49,7 +52,8 @@ class FakeDrain:
 class House:
     """A daemon's parts around the listeners under test."""
 
-    def __init__(self, level: Level = Level.INFO) -> None:
+    def __init__(self, level: Level = Level.INFO, journal: Journal | None = None) -> None:
+        self.journal = journal or Journal("", self._say_trouble)
         self.loop = Loop()
         self.drain = FakeDrain()
         self.log: list[str] = []
@@ -72,7 +76,11 @@ class House:
             log_target=lambda _id: self.target,
             restart=self.restarted.append,
             publish=self.published.append,
+            journal=self.journal,
         )
+
+    def _say_trouble(self, text: str) -> None:
+        self.log.append(text)
 
     def hear(self, notice: n.Notice) -> None:
         self.listeners.hear(Told(0, 0.0, 0.0, notice))
@@ -482,3 +490,74 @@ def test_nonsense_is_copied_at_level_debug_once_in_a_while() -> None:
         house.pass_time(0.06)
     assert len([line for line in house.log if line.startswith("'ear' stdout output:\nb'nonsense")]) <= 2
     house.close()
+
+
+# --- what the next daemon has to know -----------------------------------------------------------------------------
+
+
+def successor(path: Path) -> House:
+    """Return a daemon that begins where another one was killed."""
+    journal = Journal(str(path), print)
+    journal.read()
+    house = House(journal=journal)
+    house.listeners.resume()
+    house.add()
+    house.hear(n.DaemonRunning())
+    return house
+
+
+def test_what_was_in_hand_when_the_daemon_was_killed_is_given_first_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    house = House(journal=Journal(str(path), print))
+    house.add()
+    house.begin()
+    for text in ("one", "two", "three"):
+        house.note(text)
+    house.say("READY\n")
+    (header, _, payload) = house.got()
+    assert payload == "one"
+    house.say("RESULT 2\nOK")
+    house.say("READY\n")
+    (header, _, payload) = house.got()
+    assert payload == "two"
+    house.pass_time(0.01)
+    house.journal.flush()
+    house.close()
+    house.journal.close()
+
+    again = successor(path)
+    again.begin()
+    again.note("four")
+    again.say("READY\n")
+    assert again.got() == [header, "type:note", "two"]
+    again.say("RESULT 2\nOK")
+    again.say("READY\n")
+    header, _, payload = again.got()
+    assert payload == "four"
+    numbers = dict(word.split(":") for word in header.split())
+    assert int(numbers["serial"]) >= 3
+    assert int(numbers["poolserial"]) >= 3
+    again.say("RESULT 2\nOK")
+    again.pass_time(0.01)
+    assert not again.journal.events
+    again.close()
+    again.journal.close()
+
+
+def test_events_of_pools_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    before = Journal(str(path), print)
+    before.note_event("other", 7, Event("REMOTE_COMMUNICATION", "x"), 3)
+    before.flush()
+    before.close()
+    house = successor(path)
+    assert not house.journal.events
+    house.begin()
+    house.note("one")
+    house.say("READY\n")
+    house.got()
+    assert list(house.journal.events) == [("ear", 0)]
+    house.remove()
+    assert not house.journal.events
+    house.close()
+    house.journal.close()

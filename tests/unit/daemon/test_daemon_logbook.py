@@ -75,12 +75,14 @@ def test_what_is_removed_is_forgotten(tmp_path: Path) -> None:
     assert (tmp_path / "p-stdout.log").exists()
 
 
-def test_a_directory_that_is_not_there_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dialect", Dialect)
+def test_a_directory_that_is_not_there_is_told_and_may_come_back(tmp_path: Path, dialect: Dialect) -> None:
     report: list[str] = []
-    logbook = book(tmp_path / "missing", Dialect.SUPERVISOR, report)
+    logbook = book(tmp_path / "missing", dialect, report)
     logbook.assign(spec())
-    assert logbook.target(P, "stdout") is None
+    assert os.path.dirname(logbook.path(P, "stdout")) == str(tmp_path / "missing")
     assert "cannot create a log for 'p'" in report[0]
+    assert report[0].endswith("(it is tried again when there is output)")
 
 
 def test_a_link_in_place_of_a_log_is_not_followed(tmp_path: Path) -> None:
@@ -121,3 +123,28 @@ def test_no_sweep_in_the_native_dialect(tmp_path: Path) -> None:
     (tmp_path / "p-stdout---sup.1-abcdefgh.log").touch()
     book(tmp_path, Dialect.NATIVE).sweep()
     assert (tmp_path / "p-stdout---sup.1-abcdefgh.log").exists()
+
+
+def test_generated_files_of_an_earlier_daemon_can_be_kept(tmp_path: Path) -> None:
+    before = book(tmp_path, Dialect.SUPERVISOR)
+    before.assign(spec())
+    before.assign(spec(name="q", group="q"))
+    paths = before.paths(P)
+    assert paths == {channel: before.path(P, channel) for channel in ("stdout", "stderr")}
+    (tmp_path / f"{paths['stdout']}.3").touch()
+    logbook = book(tmp_path, Dialect.SUPERVISOR)
+    logbook.keep(P, paths)
+    logbook.keep(ProcessId("q", "q"), {"stdout": "/etc/passwd", "stderr": str(tmp_path / "gone")})
+    logbook.sweep()
+    assert sorted(map(str, tmp_path.iterdir())) == sorted([*paths.values(), f"{paths['stdout']}.3"])
+    logbook.assign(spec())
+    assert logbook.paths(P) == paths
+    logbook.assign(spec(name="q", group="q"))
+    assert logbook.path(ProcessId("q", "q"), "stdout").startswith(str(tmp_path))
+
+
+def test_native_files_need_no_keeping(tmp_path: Path) -> None:
+    logbook = book(tmp_path, Dialect.NATIVE)
+    logbook.keep(P, {"stdout": str(tmp_path / "p-stdout---sup.1-abcdefgh.log")})
+    logbook.assign(spec())
+    assert logbook.path(P, "stdout") == str(tmp_path / "p-stdout.log")

@@ -4,7 +4,8 @@ from typing import Any, cast
 
 import pytest
 
-from tmd.daemon.lives import RESERVED_FILES, SPARE_FILES, Lives
+from tmd.daemon.files_room import RESERVED_FILES, SPARE_FILES
+from tmd.daemon.lives import Lives
 from tmd.posix import limits
 
 
@@ -28,6 +29,8 @@ class Files:
             files_limit=soft,
             listening=nothing,
             ears=nothing,
+            told=nothing,
+            trees=nothing,
         )
 
     def _raise(self, minimum: int) -> tuple[int, int]:

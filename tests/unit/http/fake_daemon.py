@@ -17,6 +17,7 @@ from tmd.core.traffic import Traffic
 from tmd.daemon.sinks import SinkView
 from tmd.daemon.surface import Channel, GroupView, Operation, ProcessView, Result, completed
 from tmd.daemon.terminals import Terminal
+from tmd.daemon.troubles import Troubles
 from tmd.posix.loop import Loop
 from tmd.posix.succession import Succession
 from tmd.tree.node import Origin
@@ -141,6 +142,7 @@ class FakeDaemon:
         self.directory = directory
         self.loop = loop
         self.asked: list[tuple[Any, ...]] = []
+        self.handed: Operation[Any] | None = None
         self.errors: list[str] = []
         self.traces: list[str] = []
         self.logged: list[tuple[str, str]] = []
@@ -167,6 +169,7 @@ class FakeDaemon:
         self.gauges = FakeGauges()
         self.counters = FakeCounters()
         self.terminals: dict[ProcessId, Terminal] = {}
+        self.troubles = Troubles(lambda: NOW, lambda level, text: self.logged.append((level.name, text)))
         self.settings = Settings(
             dialect=Dialect.SUPERVISOR,
             daemon=DaemonSettings(logfile=str(directory / "main.log"), pidfile="/nowhere", childlogdir="/nowhere"),
@@ -292,6 +295,13 @@ class FakeDaemon:
     def reload(self) -> Operation[Plan | None]:
         self.asked.append(("reload",))
         return self._answer(None if self.settings.dialect is Dialect.SUPERVISOR else self.plan)
+
+    def upgrade(self) -> Operation[Mapping[str, Any]]:
+        self.asked.append(("upgrade",))
+        return self._answer({"from": "1", "to": "2", "upgrades": 0, "children": 3})
+
+    def hand(self, operation: Operation[Any] | None) -> None:
+        self.handed = operation
 
     def add_group(self, name: str) -> None:
         self.asked.append(("add_group", name))

@@ -6,6 +6,8 @@ import termios
 import time
 import tty
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -127,11 +129,20 @@ class Client:
         self.socket.sendall(frame(kind, payload))
 
 
+@contextmanager
+def benches(serving: Serving) -> Iterator[Bench]:
+    """Give a bench, and clear it away."""
+    bench = Bench(serving)
+    try:
+        yield bench
+    finally:
+        bench.close()
+
+
 @pytest.fixture
 def bench(serve: Callable[..., Serving]) -> Iterator[Bench]:
-    bench = Bench(serve())
-    yield bench
-    bench.close()
+    with benches(serve()) as bench:
+        yield bench
 
 
 def typed(bench: Bench, wanted: bytes) -> None:
@@ -176,6 +187,26 @@ def test_one_comes_types_sees_and_leaves(bench: Bench) -> None:
     bob = bench.come("mode=watch&as=bob")
     while bob.seats() != Seats(False, "", ("bob",)):
         continue
+
+
+def test_what_is_typed_after_a_resize_is_read_in_the_new_size(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = bench.come()
+    client.until(Kind.SEATS)
+    sizes: list[tuple[int, int]] = []
+    typing = Terminal.type
+
+    def note(terminal: Terminal, viewer: Any, data: bytes, done: Any) -> bool:
+        sizes.append(bench.size())
+        return typing(terminal, viewer, data, done)
+
+    monkeypatch.setattr(Terminal, "type", note)
+    told = b""
+    for columns in (101, 102, 103):
+        told += frame(Kind.RESIZE, packed_size(Size(columns, 37))) + frame(Kind.DATA, b"x\n")
+    client.socket.sendall(told)
+    typed(bench, b"x\nx\nx\n")
+    assert sizes == [(37, 101), (37, 102), (37, 103)]
+    assert client.until(Kind.RESIZE).payload == packed_size(Size(103, 37)), "the others hear of the last one only"
 
 
 def test_the_first_writes_and_the_next_who_wants_follows(bench: Bench) -> None:

@@ -92,6 +92,9 @@ def test_a_foreign_origin_is_refused_even_with_the_password(origin: str) -> None
         ("LOCALHOST:9001", "http://localhost:9001"),
         ("localhost", "http://localhost:80"),
         ("localhost", "https://localhost"),
+        ("localhost:443", "https://localhost"),
+        ("localhost:80", "http://localhost"),
+        ("localhost", "HTTPS://LOCALHOST:443"),
         ("[::1]:9001", "http://[::1]:9001"),
     ],
 )
@@ -118,6 +121,36 @@ def test_the_own_origin_is_let_in(host: str, origin: str) -> None:
 )
 def test_local_names_and_addresses_need_no_password(host: str) -> None:
     assert status_of(inet(host="bound.example.org"), host=host) == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:80", "https://localhost"),
+        ("localhost:443", "http://localhost"),
+        ("localhost", "http://localhost:443"),
+        ("localhost", "https://localhost:80"),
+        ("localhost", "localhost"),
+        ("localhost:9001", "ftp://localhost:9001"),
+        ("localhost:9001", "://localhost:9001"),
+        ("", "null"),
+        ("", ""),
+        ("", "http://"),
+        ("", "http://:80"),
+    ],
+)
+@pytest.mark.parametrize("spec", [unix(), inet()])
+def test_another_scheme_or_port_is_another_origin(spec: ServerSpec, host: str, origin: str) -> None:
+    assert status_of(spec, host=host, origin=origin) == 403
+    head = Head("POST", "/act", 1, {"host": host, "origin": origin}, 0, keep_alive=True)
+    assert Gate.foreign_form(head)
+
+
+@pytest.mark.parametrize("origin", ["null", "", "http://", "http://localhost"])
+@pytest.mark.parametrize("spec", [unix(), inet()])
+def test_an_origin_without_a_host_is_foreign(spec: ServerSpec, origin: str) -> None:
+    assert status_of(spec, origin=origin) == 403
+    assert Gate.foreign_form(Head("POST", "/act", 1, {"origin": origin}, 0, keep_alive=True))
 
 
 def test_a_client_without_a_host_header_is_let_in() -> None:

@@ -1,5 +1,6 @@
 """What clients may cost all together: streams, descriptors, unsent bytes, pages of metrics, looks at logs."""
 
+import os
 import xmlrpc.client
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -263,6 +264,34 @@ def test_many_pages_are_told_in_several_turns(serving: Serving, log: Path, monke
                 file.write(f"{number}\n".encode())
         assert [lines_of(page, len(expected)) for page in pages] == [expected] * 10
     assert turns.count(1) >= 10, "each that is told something has a turn of its own"
+
+
+def test_one_number_on_two_file_systems_is_two_files(
+    serving: Serving, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving.daemon.add(group_of("far", spec_of("far")), ProcessState.RUNNING)
+    far = serving.daemon.directory / "far.out"
+    far.write_bytes(b"begun\n")
+    near_number, far_number = log.stat().st_ino, far.stat().st_ino
+
+    def moved(status: os.stat_result) -> os.stat_result:
+        """Return what would be told if that log were on another file system and had the number of the first one."""
+        if status.st_ino != far_number:
+            return status
+        return os.stat_result((status.st_mode, near_number, status.st_dev + 1, *status[3:]))
+
+    stat, fstat = os.stat, os.fstat
+    monkeypatch.setattr(os, "stat", lambda path, **options: moved(stat(path, **options)))
+    monkeypatch.setattr(os, "fstat", lambda fd: moved(fstat(fd)))
+    with Page(serving, "/live/log/web/stdout") as first, Page(serving, "/live/log/far/stdout") as second:
+        for page in (first, second):
+            assert lines_of(page, 1) == ["begun"]
+        for number in range(20):  # whichever was looked at first
+            for path in (log, far):
+                with path.open("ab") as file:
+                    file.write(b"x" * (number * (7 if path == far else 1)) + b"\n")
+        assert lines_of(first, 20) == ["x" * number for number in range(20)]
+        assert lines_of(second, 20) == ["x" * (number * 7) for number in range(20)]
 
 
 def test_an_event_is_shared_only_by_those_at_the_same_place() -> None:

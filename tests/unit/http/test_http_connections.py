@@ -205,9 +205,12 @@ def test_the_largest_body_is_read(serving: Serving) -> None:
     ],
 )
 def test_hostile_bodies_are_refused_quickly(serving: Serving, body: bytes) -> None:
-    began = time.monotonic()
-    assert serving.post(body)[0] == 400
-    assert time.monotonic() - began < 0.5
+    took_s = []
+    for _ in range(3):  # a busy machine only makes it slower
+        began = time.monotonic()
+        assert serving.post(body)[0] == 400
+        took_s.append(time.monotonic() - began)
+    assert min(took_s) < 0.5
 
 
 EXPLOIT = (
@@ -532,7 +535,8 @@ def test_shutdowns_own_answer_arrives(serving: Serving) -> None:
     daemon.shutdown = shutdown  # type: ignore[method-assign]
     from tmd.http.site import Services, Site
 
-    serving.in_loop(lambda: setattr(serving.server, "_site", Site(serving.spec, daemon, "h", Services(daemon))))
+    site = Site(serving.spec, daemon, "h", Services(daemon), serving.server.turns)
+    serving.in_loop(lambda: setattr(serving.server, "_site", site))
     with serving.proxy() as proxy:
         assert proxy.supervisor.shutdown() is True
     assert done.wait(2)

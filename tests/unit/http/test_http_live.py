@@ -156,6 +156,17 @@ def test_a_page_goes_on_where_it_was(serving: Serving) -> None:
             assert page.next("process", "snapshot")[1]["statename"] == "STOPPED"
 
 
+def test_a_page_that_was_away_is_told_the_figures_it_missed(serving: Serving) -> None:
+    serving.daemon.gauges.rings[WEB] = tuple(Gauge(NOW + at, float(at), 0.0, 1024 * at, 1, 1, 1) for at in range(3))
+    with Page(serving) as page:
+        page.value("snapshot")
+        last = page.last_id
+    with Page(serving, f"/live?after={last}") as page:
+        kind, told = page.next("snapshot", "trends")
+        assert kind == "trends"
+        assert told["of"] == {"web": [[0.0, 0], [1.0, 1], [2.0, 2]]}
+
+
 @pytest.mark.parametrize(
     "last", ["", "x", "0-1", "zzz-99999999999999999999", "{epoch}-99", "{epoch}--1", "{epoch}-1e2"]
 )
@@ -373,8 +384,12 @@ def test_a_log_that_grows_too_fast_has_its_middle_left_out(serving: Serving) -> 
     log.write_bytes(b"one\n")
     with Page(serving, "/live/log/web/stdout") as page:
         page.value("log")
-        with log.open("ab") as file:
-            file.write(b"x" * 99 + b"\n" + b"y" * 5_000_000 + b"\nlast\n")
+
+        def grow() -> None:  # in the loop, which looks at all of it or at nothing
+            with log.open("ab") as file:
+                file.write(b"x" * 99 + b"\n" + b"y" * 5_000_000 + b"\nlast\n")
+
+        serving.in_loop(grow)
         gap = page.value("log_gap")
         assert gap["why"] == "behind"
         assert gap["skipped"] > 4_000_000

@@ -1,6 +1,7 @@
 """Offsets and lengths of logs, with Supervisor's own functions as the oracle."""
 
 import os
+import threading
 import warnings
 import xmlrpc.client
 from pathlib import Path
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.unit.http.serving import Serving
 from tmd.http.encode import Rendered, encode_response
-from tmd.http.log_files import read_log, size_to_read, tail_log
+from tmd.http.log_files import open_log, read_log, size_to_read, tail_log
+from tmd.posix.logfiles import LogFile, LogTarget
 from tmd.wire.faults import RpcFault
 
 with warnings.catch_warnings():
@@ -106,3 +108,39 @@ def test_a_big_log_is_read_by_a_worker(serving: Serving) -> None:
         assert len(serving.daemon.worked) == 2
         proxy.supervisor.readProcessStdoutLog("web", 0, 1000)
         assert len(serving.daemon.worked) == 2
+
+
+@pytest.mark.parametrize("backups", [0, 1, 3])
+def test_a_log_is_there_at_every_moment_of_a_rotation(tmp_path: Path, backups: int) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "log")
+    over = threading.Event()
+    file = LogFile(LogTarget(str(tmp_path / "log"), 10, backups))
+    file.ensure(0.0)
+
+    def rotate() -> None:
+        while not over.is_set():
+            file.ensure(0.0)
+            file.write(b"0123456789\n", 0.0)
+
+    writer = threading.Thread(target=rotate)
+    writer.start()
+    try:
+        for _ in range(3000):
+            for name in ("log", "link"):
+                fd, _ = open_log(str(tmp_path / name))
+                os.close(fd)
+    finally:
+        over.set()
+        writer.join()
+        file.close()
+
+
+def test_a_rotation_that_was_cut_short_leaves_what_was_to_be_the_log(tmp_path: Path) -> None:
+    (tmp_path / "log.rotating").write_bytes(b"new")
+    fd, size = open_log(str(tmp_path / "log"))
+    os.close(fd)
+    assert size == 3
+    (tmp_path / "log.rotating").unlink()
+    (tmp_path / "log.1").write_bytes(b"old")
+    with pytest.raises(FileNotFoundError):
+        open_log(str(tmp_path / "log"))

@@ -36,7 +36,14 @@ class Daemon(FakeDaemon):
         return [PoolView(HOSTILE, ("EVENT",), 1024, 3, 10, 1, 0, 2, ())]
 
     def figures(self) -> dict[str, Any]:
-        return {"loop_lag_max_s": 0.25, "loop_busy_s": 1.5, "loop_wakeups": 12, "loop_errors": 0, "notices": 7}
+        return {
+            "loop_lag_max_s": 0.25,
+            "loop_busy_s": 1.5,
+            "loop_wakeups": 12,
+            "loop_errors": 0,
+            "notices": 7,
+            "faults": {"log": 3},
+        }
 
 
 @pytest.fixture

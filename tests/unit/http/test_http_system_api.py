@@ -164,11 +164,11 @@ class _in_thread:  # noqa: N801
         return self._join
 
     def _join(self) -> Any:
-        self._thread.join(10)
+        self._thread.join(60)
         return self._values[0]
 
     def __exit__(self, *_why: object) -> None:
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 def test_the_standard_multicall_object_sees_what_supervisor_gives(serving: Serving) -> None:

@@ -68,6 +68,9 @@ def test_buttons_that_make_no_sense_are_hidden(serving: Serving) -> None:
         ("q=g%3A&state=RUNNING", []),
         ("q=%3Cscript%3E%22", []),
         ("q=run+%", []),
+        ("q=stopped+G%3Aa", ["g:a"]),
+        ("q=+web++", ["web"]),
+        ("q=web+stopped", []),
     ],
 )
 def test_search_works_without_a_script(serving: Serving, query: str, names: list[str]) -> None:
@@ -198,7 +201,8 @@ def test_heads_have_no_body(serving: Serving) -> None:
         for _ in range(2):
             connection.request("HEAD", path)
             response = connection.getresponse()
-            assert int(response.headers["Content-Length"]) > 0
+            length = response.headers["Content-Length"]  # nobody makes the dashboard to count its bytes
+            assert length is None if path == "/" else int(length) > 0
             assert response.read() == b""
         connection.close()
 

@@ -46,7 +46,7 @@ def test_ends_are_told_as_facts_and_in_sentences(daemon: FakeDaemon) -> None:
         "at": int(NOW) - 120, "how": "exited", "short": f"{at} exit code 3 after 1 min", "said": account, "pid": 7,
         "started": int(NOW) - 180, "uptime_s": 60.0, "code": 3, "signal": "", "core": False, "expected": False,
         "killed": False, "cause": "", "oom": "", "reason": "", "tries": 0, "then": "rest", "more": 0, "since": 0,
-        "stdout": ["<&>"], "stderr": ["^[[31mtwo^@"], "starts": [],
+        "left_behind": 0, "stdout": ["<&>"], "stderr": ["^[[31mtwo^@"], "starts": [],
     }  # fmt: skip
     assert [*told, "ends"] == [field.name for field in WHY]
     assert list(one) == [field.name for field in PROCESS_END]

@@ -122,6 +122,8 @@ class FakeDaemon:
         self.no_namespace = False
         self.raw_reply: bytes | None = None
         self.status_code = 200
+        self.ask_again = 0
+        """so many calls are answered by asking for another try"""
         self.stop_fault: dict[str, str] = {}
         self.available: list[str] = []
         self.active_but_empty: set[str] = set()
@@ -447,10 +449,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(401, b"no")
         return True
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _answer(self, status: int, body: bytes, retry_after: str = "") -> None:
         self.send_response(status)
         self.send_header("Content-Type", "text/xml")
         self.send_header("Content-Length", str(len(body)))
+        if retry_after:
+            self.send_header("Retry-After", retry_after)
         self.end_headers()
         self.wfile.write(body)
 
@@ -461,6 +465,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.daemon.status_code != 200:
             self._answer(self.daemon.status_code, b"sorry")
+            return
+        if self.daemon.ask_again:
+            self.daemon.ask_again -= 1
+            self._answer(503, b"later", retry_after="1")
             return
         if self.daemon.raw_reply is not None:
             self._answer(200, self.daemon.raw_reply)
@@ -475,6 +483,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer_log(self, path: str, last: int) -> None:
         """Answer with the end of a log, as a tmd does, but end there."""
+        self.close_connection = True
         log = self.daemon._find(path.split("/")[2]).log.encode()
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")

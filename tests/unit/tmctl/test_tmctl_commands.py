@@ -362,7 +362,8 @@ def test_every_command_has_help(fake: FakeDaemon, tmctl: Tmctl) -> None:
 
 def test_the_words_of_the_contract_are_all_commands() -> None:
     wanted = "add alert-test alerts attach avail clear exit fg help list logs maintail open pause pid pools quit reload"
-    wanted += " remove reread restart resume shutdown signal start status stop summary tail top update version why"
+    wanted += " remove reread restart resume shutdown signal start status stop summary tail top update upgrade version"
+    wanted += " why"
     assert sorted(command.name for command in COMMANDS) == wanted.split()
 
 

@@ -1,6 +1,7 @@
 """Lines of logs: cut, taken apart, put in order, and found again."""
 
 import json
+import time
 
 import pytest
 
@@ -110,3 +111,16 @@ def test_a_place_that_holds_something_else_is_not_believed() -> None:
     seen.add(b"first\nsecond\n")
     assert seen.new_part(b"other stuff, longer than that\n", 0) is None
     assert seen.new_part(b"later\nfirst\nsecond\nthird\n", 0) == b"third\n"
+
+
+def test_of_a_log_that_is_not_known_only_all_of_it_can_be_told() -> None:
+    assert Seen().new_part(b"all of it", 0) == b"all of it"
+    assert Seen().new_part(b"the end of it", 10) is None
+
+
+def test_one_byte_for_ever_is_searched_as_quickly_as_anything() -> None:
+    seen = Seen()
+    seen.add(b"x" * 2000 + b"y" + b"x" * 2095)
+    before = time.process_time()
+    assert seen.new_part(b"x" * (32 << 20)) == b""
+    assert time.process_time() - before < 8.0, "half a second, or half a minute"

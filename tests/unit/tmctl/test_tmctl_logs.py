@@ -39,6 +39,16 @@ def log_of(fake: FakeDaemon, name: str, text: str) -> None:
     next(each for each in fake.processes if each.namespec == name).log = text
 
 
+def gone_at_the_second_look(fake: FakeDaemon) -> None:
+    """Have a client that follows end: its stream does, and then the server has nothing to say."""
+
+    def fails() -> None:
+        if fake.calls.count(("supervisor.getPID", ())) > 1:
+            raise fault("FAILED")
+
+    fake.before["supervisor.getPID"] = fails
+
+
 def test_the_ends_of_several_logs_each_line_with_its_name(fake: FakeDaemon, tmctl: Tmctl) -> None:
     ran = tmctl("-s", fake.url, "logs", "--stdout", "-n", "1", "web", "api:*")
     lines = [
@@ -136,15 +146,15 @@ def test_of_a_tmd_the_bytes_come_as_they_are(own_fake: FakeDaemon, tmctl: Tmctl)
 def test_of_one_endless_line_its_end(fake: FakeDaemon, tmctl: Tmctl) -> None:
     log_of(fake, "web", "x" * 9_000_000 + "end")
     ran = tmctl("-s", fake.url, "logs", "web", "--stdout")
-    assert re.fullmatch(r"web \| x{65533}end\n", ran.out)
+    assert re.fullmatch(r"web \| \(cut\) … x{65533}end\n", ran.out)
 
 
 def test_a_very_long_last_line_hides_nothing_before_it(fake: FakeDaemon, tmctl: Tmctl) -> None:
     at = "2026-11-21T12:00:0{}.000Z web stdout: "
     log_of(fake, "web", f"{at.format(1)}a needle\n{at.format(2)}{'x' * 9_000_000}end\n")
     logs = ("-s", fake.url, "logs", "web", "--stdout")
-    assert re.fullmatch(r"web \| a needle\nweb \| x{65532}end\n", tmctl(*logs).out)
-    assert re.fullmatch(r"web \| x{65532}end\n", tmctl(*logs, "-n", "1").out)
+    assert re.fullmatch(r"web \| a needle\nweb \| \(cut\) … x{65532}end\n", tmctl(*logs).out)
+    assert re.fullmatch(r"web \| \(cut\) … x{65532}end\n", tmctl(*logs, "-n", "1").out)
     assert tmctl(*logs, "--grep", "needle").out == "web | a needle\n"
     assert tmctl(*logs, "--grep", "needle", "-n", "1").out == "web | a needle\n"
     since = tmctl(*logs, "--since", "2026-11-21T12:00:01.500Z")
@@ -162,16 +172,30 @@ def test_wrong_words_show_the_help(fake: FakeDaemon, tmctl: Tmctl) -> None:
 
 def test_following_shows_what_comes(fake: FakeDaemon, tmctl: Tmctl) -> None:
     fake.streams = {"/logtail/web/stdout": [b"there before\nhalf ", b"a line\nunfinished"]}
-
-    def fails() -> None:
-        if fake.calls.count(("supervisor.getPID", ())) > 1:
-            raise fault("FAILED")
-
-    fake.before["supervisor.getPID"] = fails
+    gone_at_the_second_look(fake)
     fake.stream_stays_open.set()
     ran = tmctl("-s", fake.url, "logs", "-f", "web", "--stdout")
     assert ran.out.splitlines()[:2] == ["web | there before", "web | half a line"]
     assert ran.out.splitlines()[-1] == "error: FAILED", "the stream ended, and the server was asked why"
+
+
+@pytest.mark.parametrize("end", ["end", "end\n"])
+def test_following_begins_with_the_end_of_a_very_long_last_line(own_fake: FakeDaemon, tmctl: Tmctl, end: str) -> None:
+    at = "2026-11-21T12:00:0{}.000Z web stdout: "
+    log_of(own_fake, "web", f"{at.format(1)}a needle\n{at.format(2)}b needle\n{'x' * 9_000_000}{end}")
+    gone_at_the_second_look(own_fake)
+
+    def shown(*words: str) -> list[str]:
+        own_fake.calls.clear()
+        return tmctl("-s", own_fake.url, "logs", "-f", "web", "--stdout", *words).out.splitlines()[:-1]
+
+    needles = ["web | a needle", "web | b needle"]
+    assert shown()[:-1] == needles
+    assert re.fullmatch(r"web \| \(cut\) … x{65532,65533}end", shown()[-1])
+    assert len(shown("-n", "1")) == 1
+    assert shown("--grep", "needle") == needles
+    assert shown("--grep", "needle", "-n", "1") == needles[1:]
+    assert shown("--since", "2026-11-21T12:00:01.500Z") == needles[1:]
 
 
 def test_too_many_are_not_followed(fake: FakeDaemon, tmctl: Tmctl) -> None:

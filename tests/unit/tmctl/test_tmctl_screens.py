@@ -1,11 +1,13 @@
 """A screen drawn from output: what a terminal shows that is sent it."""
 
+import time
+
 import pyte
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmctl.screens import draw
+from tmctl.screens import CLEAR, PATIENCE_S, draw
 from tmd.wire.frames import Size
 
 SIZE = Size(40, 6)
@@ -102,3 +104,26 @@ PIECES = st.one_of(
 def test_anything_is_borne(pieces: list[bytes], theirs: Size, ours: Size) -> None:
     data = draw(b"".join(pieces), theirs, ours).data
     assert data.startswith(b"\x1b[0m\x1b[r\x1b[H\x1b[2J")
+
+
+@pytest.mark.parametrize(
+    ("output", "size"),
+    [
+        (b"\x1b#8" * 21_000, Size(80, 24)),
+        (b"\x1b#8", Size(4096, 4096)),
+        (b"x" * 39_000, Size(4096, 4096)),
+        (b"\x1b[999999L" * 6000, Size(80, 4096)),
+        (b"\n" * 60_000, Size(80, 4096)),
+        (b"\x1b[4h" + b"x" * 60_000, Size(4096, 24)),
+        (b"\x1b[?1049h" * 6000, Size(4096, 100)),
+    ],
+)
+def test_what_takes_too_long_is_an_empty_screen(output: bytes, size: Size) -> None:
+    draw(b"", SIZE, SIZE)  # the emulator is there
+    began = time.process_time()
+    drawing = draw(output, size, size)
+    assert time.process_time() - began < PATIENCE_S * 3
+    assert drawing.data.startswith(CLEAR)
+    assert len(drawing.data) < 100
+    after = draw(b"as ever", SIZE, SIZE)
+    assert lines(shown(after.data))[0] == "as ever"

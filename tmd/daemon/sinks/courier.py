@@ -83,6 +83,14 @@ class _Waiting(msgspec.Struct):
     """the first time, if that was in vain"""
 
 
+class CourierState(msgspec.Struct):
+    """What waits and what was counted, as another daemon goes on with it. What was under way is delivered anew."""
+
+    waiting: list[_Waiting] = []
+    counts: tuple[int, int, int] = (0, 0, 0)
+    """sent, failed, dropped"""
+
+
 class _Flight(msgspec.Struct, eq=False):
     """What is being delivered at one go."""
 
@@ -196,6 +204,22 @@ class Courier:
         operation.then(lambda _: timer.cancel())
         hand.run(partial(_Work(self._make), (alert,))).then(done)
         return operation
+
+    @property
+    def away(self) -> bool:
+        """Whether something is being delivered."""
+        return self._away is not None or bool(self._strays) or self._testing
+
+    def state(self) -> CourierState:
+        """Return all there is, for another daemon to go on with."""
+        under_way = [entry for flight in self._flights() for entry in flight.entries]
+        return CourierState([*under_way, *self._waiting], (self.sent, self.failed, self.dropped))
+
+    def take_over(self, state: CourierState) -> None:
+        """Go on where an earlier daemon was."""
+        self.sent, self.failed, self.dropped = state.counts
+        self._waiting.extend(state.waiting)
+        self._go_on()
 
     def redirect(self, make: Callable[[], Deliver], timeout_s: float) -> None:
         """Deliver to another place from now on, at once and with all the patience of a first attempt.

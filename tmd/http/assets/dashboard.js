@@ -31,6 +31,7 @@ export const heard = {
     const names = new Set(processes.map((process) => process.name));
     for (const name of known.keys()) if (!names.has(name)) forget(name);
     for (const process of processes) put(process, false);
+    orderRows(processes);
     order(groups);
     settle();
   },
@@ -175,6 +176,19 @@ function order(groups) {
   const bodies = new Map([...table.tBodies].map((body) => [body.dataset.group, body]));
   const wanted = groups.filter((name) => bodies.has(name)).map((name) => bodies.get(name));
   if (wanted.some((body, place) => table.tBodies[place] !== body)) table.append(...wanted);
+}
+
+/** A page that came with a filter has only some rows; those that join it belong between them. */
+function orderRows(processes) {
+  const rows = new Map([...table.tBodies].map((body) => [body, []]));
+  for (const { name } of processes) {
+    const { row } = known.get(name);
+    rows.get(row.parentElement).push(row);
+  }
+  for (const [body, wanted] of rows) {
+    const there = body.querySelectorAll("tr.process");
+    if (wanted.some((row, place) => there[place] !== row)) body.append(...wanted);
+  }
 }
 
 function drawFigures(entry) {

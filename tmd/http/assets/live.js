@@ -5,6 +5,7 @@
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 10000;
+const UNSEEN_MS = 3000;
 
 /**
  * Follow the stream at `address`. `heard`: event name -> function(data, id). `onstate("live" | "waiting")`.
@@ -15,6 +16,7 @@ export function follow(address, heard, onstate) {
   let last = "";
   let wait = FIRST_WAIT_MS;
   let again = 0;
+  let unseen = 0;
   let ended = false;
 
   const open = () => {
@@ -26,7 +28,7 @@ export function follow(address, heard, onstate) {
       onstate("live");
     };
     source.onerror = () => {
-      if (ended) return;
+      if (!source) return;
       onstate("waiting");
       if (source.readyState === EventSource.CLOSED && !again) {
         again = setTimeout(open, wait * (0.75 + Math.random() / 2));
@@ -41,17 +43,35 @@ export function follow(address, heard, onstate) {
     }
   };
 
-  // A page kept in the browser's memory must not keep its connection: there are few of them.
-  const leave = () => source?.close();
-  const back = (event) => event.persisted && !ended && open();
+  // A browser has six connections to one daemon: a page that nobody sees, or that is kept in memory, gives its own back.
+  const leave = () => {
+    clearTimeout(again);
+    clearTimeout(unseen);
+    again = unseen = 0;
+    source?.close();
+    source = null;
+  };
+  const back = () => {
+    if (source || ended) return;
+    onstate("waiting");
+    open();
+  };
+  const look = () => {
+    clearTimeout(unseen);
+    unseen = 0;
+    if (!document.hidden) back();
+    else if (source) unseen = setTimeout(leave, UNSEEN_MS);
+  };
   addEventListener("pagehide", leave);
-  addEventListener("pageshow", back);
+  addEventListener("pageshow", look);
+  document.addEventListener("visibilitychange", look);
   open();
+  look();
   return () => {
     ended = true;
-    clearTimeout(again);
     removeEventListener("pagehide", leave);
-    removeEventListener("pageshow", back);
-    source.close();
+    removeEventListener("pageshow", look);
+    document.removeEventListener("visibilitychange", look);
+    leave();
   };
 }

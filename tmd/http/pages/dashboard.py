@@ -98,7 +98,8 @@ def _encoded(pieces: Sequence[str]) -> bytes:
 def _matches(face: Face, shown: Shown) -> bool:
     if shown.state and face.statename != shown.state:
         return False
-    return shown.query.casefold() in f"{face.group}:{face.process} {face.statename} {face.description}".casefold()
+    text = f"{face.group}:{face.process} {face.statename} {face.description}".lower()
+    return all(word in text for word in shown.query.lower().split())  # as the script does
 
 
 def _search(shown: Shown) -> str:

@@ -1,0 +1,1 @@
+"""Stories in a real browser: a package, so that the one browser ends with the last of them."""

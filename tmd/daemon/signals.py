@@ -1,0 +1,55 @@
+"""What signals to the daemon mean. To programs nothing is passed on: they have groups of their own."""
+
+import signal
+
+from tmd.config.settings import Dialect
+from tmd.daemon.daemon import Daemon
+from tmd.daemon.grace import Grace
+from tmd.daemon.runtime import Runtime
+from tmd.posix.drain import Drain
+from tmd.wire.faults import RpcFault
+
+
+class Receiver:
+    """Acts on signals once it listens. `foreground`: who sends SIGINT sits before a terminal."""
+
+    def __init__(self, runtime: Runtime, surface: Daemon, drain: Drain, grace: Grace, *, foreground: bool) -> None:
+        self._runtime, self._surface, self._drain, self._grace = runtime, surface, drain, grace
+        self._foreground = foreground
+
+    def listen(self) -> None:
+        """Take signals from now on."""
+        loop = self._runtime.loop
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+            loop.on_signal(signum, self._leave)
+        loop.on_signal(signal.SIGHUP, self._hang_up)
+        loop.on_signal(signal.SIGUSR1, self._upgrade)
+        loop.on_signal(signal.SIGUSR2, self._reopen)
+
+    def _leave(self, signum: int) -> None:
+        self._runtime.mainlog.warn(f"received {signal.Signals(signum).name} indicating exit request")
+        self._grace.asked(may_hurry=signum == signal.SIGINT and self._foreground)  # Ctrl-C, and Ctrl-C again
+        self._surface.shutdown()
+
+    def _hang_up(self, _: int) -> None:
+        if not self._surface.running:
+            self._runtime.mainlog.warn("ignored SIGHUP indicating restart request (shutdown in progress)")
+            return
+        native = self._runtime.settings.dialect is Dialect.NATIVE
+        self._runtime.mainlog.warn(f"received SIGHUP indicating {'reload' if native else 'restart'} request")
+        try:
+            self._surface.reload()
+        except RpcFault:
+            return  # the configuration was refused: logged where it was read
+
+    def _upgrade(self, _: int) -> None:
+        self._runtime.mainlog.warn("received SIGUSR1 indicating upgrade request")
+        try:
+            self._surface.upgrade()
+        except RpcFault as why:
+            self._runtime.mainlog.warn(f"ignored SIGUSR1 indicating upgrade request: {why.detail or why.text}")
+
+    def _reopen(self, _: int) -> None:
+        self._runtime.mainlog.info("received SIGUSR2 indicating log reopen request")
+        self._drain.reopen()
+        self._runtime.mainlog.info("supervisord logreopen")
