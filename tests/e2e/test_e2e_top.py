@@ -97,7 +97,7 @@ def test_groups_signals_logs_and_reasons(rig: Rig, open_top: Callable[..., Scree
     screen.until("y/n")
     assert rig.state("idle:idle_00") == "RUNNING"
     screen.press("y")
-    screen.until("idle:idle_01: stopped")
+    screen.until(lambda seen: "idle:idle_00: stopped" in seen.text or "idle:idle_01: stopped" in seen.text)
     screen.until("1/3 running")
     screen.press("/web\r")
     screen.until("filter 'web': 1 of 3")
