@@ -28,8 +28,8 @@ from tests.support import eventually
 SLEEPER = "  web: {cmd: sleep 1000, starttime: 0}\n"
 
 
-def load(rig: Rig, *, steady: int, clients: int, times: int) -> None:
-    under = Load(rig, steady=steady, clients=clients)
+def load(rig: Rig, *, steady: int, clients: int, times: int, rate: int = 0) -> None:
+    under = Load(rig, steady=steady, clients=clients, rate=rate)
     for _ in range(times):
         upgraded(rig)
         under.look()
@@ -49,7 +49,7 @@ def load(rig: Rig, *, steady: int, clients: int, times: int) -> None:
 
 @pytest.mark.timeout(120)
 def test_a_few_upgrades_under_load_are_noticed_by_nobody(rig: Rig) -> None:
-    load(rig, steady=6, clients=4, times=3)
+    load(rig, steady=8, clients=5, times=3, rate=1000)
 
 
 @pytest.mark.soak
@@ -564,6 +564,17 @@ def test_a_daemon_that_is_killed_in_the_middle_of_it_is_followed_by_one_that_ado
     rig.stop()
 
 
+@pytest.mark.parametrize("line", ["^asked to upgrade", "^making way"])
+def test_a_signal_that_comes_in_the_middle_of_it_is_heard(rig: Rig, line: str) -> None:
+    rig.write_native(SLEEPER)
+    rig.start()
+    rig.until_all("RUNNING")
+    os.kill(rig.daemon_pid, signal.SIGUSR1)
+    rig.until_line(line)
+    os.kill(rig.daemon_pid, signal.SIGTERM)
+    rig.wait_end(LATE_S)
+
+
 def test_an_exit_while_nobody_looks_is_told_exactly(rig: Rig) -> None:
     rig.write_native(
         "".join(f"  e{n}: {{cmd: sh -c 'read x; exit {n}', starttime: 0, autorestart: no}}\n" for n in range(9))
@@ -576,6 +587,26 @@ def test_an_exit_while_nobody_looks_is_told_exactly(rig: Rig) -> None:
     for n in range(9):
         info = rig.until(f"e{n}", "EXITED")
         assert info["exitstatus"] == n, info
+    rig.stop()
+
+
+def test_processes_that_were_adopted_go_on_too(rig: Rig) -> None:
+    rig.write_native("  e5: {cmd: sh -c 'read x; exit 5', starttime: 0, autorestart: no}\n" + SLEEPER)
+    rig.start()
+    rig.until_all("RUNNING")
+    pids = {name: rig.pid(name) for name in ("e5", "web")}
+    assert rig.daemon is not None
+    rig.daemon.kill()
+    rig.daemon.wait()
+    rig.daemon = None
+    rig.forget_proxy()
+    rig.start()
+    upgraded(rig, 2)
+    assert {name: rig.pid(name) for name in pids} == pids
+    rig.rpc.supervisor.sendProcessStdin("e5", "\n")
+    assert rig.until("e5", "EXITED")["exitstatus"] == 5
+    rig.rpc.supervisor.stopProcess("web")
+    assert rig.rpc.supervisor.startProcess("web")
     rig.stop()
 
 

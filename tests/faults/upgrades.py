@@ -114,9 +114,9 @@ class Client:
 
 
 class Load:
-    """`steady` programs that write at full speed, one that ends for each of `CODES`, and `clients` that ask."""
+    """`steady` programs that write (at full speed, or so many lines a second), some that end, `clients` that ask."""
 
-    def __init__(self, rig: Rig, *, steady: int, clients: int) -> None:
+    def __init__(self, rig: Rig, *, steady: int, clients: int, rate: int = 0) -> None:
         self.rig, self._clients = rig, clients
         logs = rig.dir / "logs"
         logs.mkdir()
@@ -134,7 +134,7 @@ class Load:
         )
         rig.write_native(f"""
   steady:
-    command: "{program("scribe.py")} --note {{dir}}/note"
+    command: "{program("scribe.py")} --note {{dir}}/note{f" --rate {rate}" if rate else ""}"
     numprocs: {steady}
     process_name: "%(program_name)s_%(process_num)02d"
     stdout_logfile: "{{dir}}/logs/%(program_name)s_%(process_num)02d.log"

@@ -67,12 +67,20 @@ class CaptureTransform:
         escape, captured_escape = self._log_stripper.held, self._capture_stripper.held
         if not (self._capturing or self._held or escape):
             return {}
-        parts = {"rest": escape + self._held, "held": self._held, "escape": escape}
+        parts = {"rest": self._ended(escape), "held": self._held, "escape": escape}
         if self._capturing:
             captured = bytes(self._captured)
             parts |= {"captured": captured, "captured_escape": captured_escape}
-            parts["rest"] = captured + captured_escape + self._held + escape
+            parts["rest"] = captured + self._ended(captured_escape) + escape
         return {name: part.decode("latin-1") for name, part in parts.items()}
+
+    def _ended(self, escape: bytes) -> bytes:
+        """Return what would become of what is held back where an escape sequence may have begun."""
+        if not self._strip_ansi:
+            return escape + self._held
+        stripper = AnsiStripper()
+        stripper.held = escape
+        return stripper.feed(self._held) + stripper.end()
 
     def resume(self, state: Mapping[str, str]) -> None:
         """Go on where another one stopped; what it held back that means nothing here goes to the log."""

@@ -127,6 +127,12 @@ class State(msgspec.Struct, kw_only=True):
     http: bytes = b""
     http_fds: list[int] = []
 
+    def forget(self) -> None:
+        """Let go of what takes room, once others have it."""
+        self.groups, self.entries, self.channels, self.unwritten = [], [], [], []
+        self.lives, self.listeners, self.history = LivesState(), ListenersState(), HistoryState()
+        self.alerts, self.counters, self.http = AlertsState(), CountersState(), b""
+
     @property
     def active(self) -> list[GroupSpec]:
         """The settings of the groups that are to stay."""

@@ -6,7 +6,6 @@ Nothing of a first instance is touched before the lock says that we are alone.
 """
 
 import os
-import signal
 import sys
 import traceback
 from typing import NamedTuple
@@ -24,7 +23,6 @@ __all__ = ["Boot", "run"]
 
 TURN_S = 0.001
 """how long another thread may compute before the loop has its turn, which it gives away with each write to a socket"""
-HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 class Succession(NamedTuple):
@@ -43,7 +41,7 @@ def run(boot: Boot, loaded: Loaded, succession: Succession | None = None) -> int
     """
     if succession is None:
         signals.reset_inherited()  # else whatever has come since the earlier one made way is lost
-    signals.hold(HANDLED)
+    signals.hold(signals.HANDLED)
     sys.setswitchinterval(TURN_S)
     held: PidFile | None = None
     good: tuple[Loaded, str] | None = None

@@ -141,6 +141,7 @@ class Resuming:
         with suppress(RpcFault):
             self._update()
         servers.resume(operations)
+        state.forget()
         took_ms = (runtime.loop.now() - state.frozen_at) * 1000
         if state.failed:
             runtime.mainlog.info(f"went on as before after {took_ms:.0f} ms; {len(runtime.lives)} programs go on")

@@ -1,5 +1,6 @@
 """What signals to the daemon mean. To programs nothing is passed on: they have groups of their own."""
 
+import os
 import signal
 
 from tmd.config.settings import Dialect
@@ -7,7 +8,10 @@ from tmd.daemon.daemon import Daemon
 from tmd.daemon.grace import Grace
 from tmd.daemon.runtime import Runtime
 from tmd.posix.drain import Drain
+from tmd.posix.signals import HANDLED
 from tmd.wire.faults import RpcFault
+
+LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 class Receiver:
@@ -19,19 +23,27 @@ class Receiver:
 
     def listen(self) -> None:
         """Take signals from now on."""
-        loop = self._runtime.loop
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
-            loop.on_signal(signum, self._leave)
-        loop.on_signal(signal.SIGHUP, self._hang_up)
-        loop.on_signal(signal.SIGUSR1, self._upgrade)
-        loop.on_signal(signal.SIGUSR2, self._reopen)
+        for signum in HANDLED:
+            self._runtime.loop.on_signal(signum, self._take)
+
+    def _take(self, signum: int) -> None:
+        if self._surface.upgrading.held:
+            os.kill(os.getpid(), signum)  # it is blocked by now, and waits for the next daemon
+        elif signum in LEAVING:
+            self._leave(signum)
+        elif signum == signal.SIGHUP:
+            self._hang_up()
+        elif signum == signal.SIGUSR1:
+            self._upgrade()
+        else:
+            self._reopen()
 
     def _leave(self, signum: int) -> None:
         self._runtime.mainlog.warn(f"received {signal.Signals(signum).name} indicating exit request")
         self._grace.asked(may_hurry=signum == signal.SIGINT and self._foreground)  # Ctrl-C, and Ctrl-C again
         self._surface.shutdown()
 
-    def _hang_up(self, _: int) -> None:
+    def _hang_up(self) -> None:
         if not self._surface.running:
             self._runtime.mainlog.warn("ignored SIGHUP indicating restart request (shutdown in progress)")
             return
@@ -42,14 +54,14 @@ class Receiver:
         except RpcFault:
             return  # the configuration was refused: logged where it was read
 
-    def _upgrade(self, _: int) -> None:
+    def _upgrade(self) -> None:
         self._runtime.mainlog.warn("received SIGUSR1 indicating upgrade request")
         try:
             self._surface.upgrade()
         except RpcFault as why:
             self._runtime.mainlog.warn(f"ignored SIGUSR1 indicating upgrade request: {why.detail or why.text}")
 
-    def _reopen(self, _: int) -> None:
+    def _reopen(self) -> None:
         self._runtime.mainlog.info("received SIGUSR2 indicating log reopen request")
         self._drain.reopen()
         self._runtime.mainlog.info("supervisord logreopen")

@@ -41,6 +41,7 @@ from tmd.daemon.runtime import Runtime
 from tmd.daemon.service import ServiceReports
 from tmd.daemon.surface import Awaited, Operation
 from tmd.daemon.workers import Workers
+from tmd.posix import signals
 from tmd.posix.errands import Ended
 from tmd.posix.pidfile import PidFile
 from tmd.posix.sinks import Surrendered
@@ -111,6 +112,8 @@ class Upgrading:
         self.refused = 0 if before is None else before.refused
         self.servers: Servers
         """set before anybody can ask"""
+        self.held = False
+        """nothing happens here any more: what comes is for the next daemon"""
         self.handed: Handed | None = None
         """once the loop has stopped for it"""
         self._operation: Operation[Mapping[str, Any]] | None = None
@@ -204,6 +207,8 @@ class Upgrading:
         self._operation.resolve(
             {"from": tmd.__version__, "to": self._version, "upgrades": self.upgrades, "children": len(runtime.lives)}
         )
+        self.held = True
+        signals.hold(signals.HANDLED)
         runtime.hold()
         self.servers.hold()
         parts.history.save()

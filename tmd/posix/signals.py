@@ -12,6 +12,9 @@ from types import FrameType
 IGNORED_BY_PYTHON = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 """what the interpreter itself ignores; children get them back as `restore_signals` says"""
 
+HANDLED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+"""what the daemon is told by"""
+
 PIPE_BYTES = 1 << 16
 
 
