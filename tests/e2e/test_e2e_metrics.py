@@ -115,15 +115,15 @@ def test_the_figures_are_those_of_the_whole_tree(rig: Rig) -> None:
 
     def busy() -> dict[str, Any] | None:
         family = gauges(rig, "family")["family"]
-        return family if family["processes"] == 4 and family["cpu_ms"] > 500 else None
+        whole = family["processes"] == 4 and family["cpu_ms"] > 500
+        return family if whole and family["cpu_percent"] > 1 else None  # it shares the machine; the shell uses nothing
 
-    family = rig.wait(busy, 20)
-    assert family["cpu_percent"] > 20
+    family = rig.wait(busy, 60)
     assert family["threads"] == 4
     assert family["rss_kib"] > gauges(rig, "calm")["calm"]["rss_kib"]
     calm = gauges(rig)["calm"]
     assert (calm["processes"], calm["threads"]) == (1, 1)
-    assert calm["cpu_percent"] < 10
+    assert calm["cpu_percent"] < 1
     assert calm["fds"] >= 3
     assert scrape(rig)("tmd_process_tree_processes", process="family") == 4
     rig.stop()

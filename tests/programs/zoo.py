@@ -4,7 +4,8 @@
 
 Every process has FILE in its command line, whatever becomes of its environment, session and parents; each adds its pid
 to FILE once it is what it is to be. The first one writes to FILE.met whom it finds alive of an earlier life. When all
-are there, FILE.ready comes to be.
+are there, FILE.ready comes to be. None outlives its LIFETIME, nor a shape that is never at rest FILE itself: what a test
+that was killed leaves behind ends by itself.
 """
 
 import ctypes
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 SELF = os.path.abspath(__file__)
 EXPECTED = {
@@ -33,9 +35,13 @@ EXPECTED = {
 }
 """how many processes a shape has beside the first one"""
 BOMB = 40
+LIFETIME = 600
+"""seconds"""
 
 
 def present(path: str) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(LIFETIME)
     with open(path, "a", encoding="ascii") as file:
         file.write(f"{os.getpid()}\n")
 
@@ -43,6 +49,12 @@ def present(path: str) -> None:
 def rest() -> None:
     while True:
         signal.pause()
+
+
+def at_large(path: str) -> Callable[[], bool]:
+    """Return what tells whether a process that nothing else can catch is still wanted, for it and all it begets."""
+    end = time.monotonic() + LIFETIME
+    return lambda: time.monotonic() < end and os.path.exists(path)
 
 
 def fork() -> bool:
@@ -99,7 +111,8 @@ def bomb(path: str) -> None:
 
     one_more()
     present(path)
-    while True:
+    wanted = at_large(path)
+    while wanted():
         if one_more() and os.fork() == 0:
             present(path)
         time.sleep(0.005)
@@ -108,7 +121,8 @@ def bomb(path: str) -> None:
 def hydra(path: str) -> None:
     """Be another process every millisecond."""
     present(path)
-    while True:
+    wanted = at_large(path)
+    while wanted():
         if os.fork():
             os._exit(0)
         time.sleep(0.001)
