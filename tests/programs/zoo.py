@@ -4,8 +4,8 @@
 
 Every process has FILE in its command line, whatever becomes of its environment, session and parents; each adds its pid
 to FILE once it is what it is to be. The first one writes to FILE.met whom it finds alive of an earlier life. When all
-are there, FILE.ready comes to be. None outlives its LIFETIME, nor a shape that is never at rest FILE itself: what a test
-that was killed leaves behind ends by itself.
+are there, FILE.ready comes to be. None outlives its LIFETIME, nor a shape that is never at rest FILE itself: what is
+left behind by a test that was killed ends by itself.
 """
 
 import ctypes
