@@ -40,8 +40,9 @@ check: $(STAMP) ## lint, format and types only
 soak: $(STAMP) ## the long endurance tests
 	$(BIN)/python -m pytest -n 2 -m soak -o faulthandler_timeout=900
 
-bench: $(STAMP) ## measure tmd side by side with supervisord
-	$(BIN)/python -m bench
+bench: $(STAMP) ## measure tmd beside other supervisors and write docs/performance.md; under 15 minutes
+	bench/run --json bench/results/latest.json
+	$(BIN)/python docs/generate.py
 
 clean: ## remove everything that was made here
 	rm -rf $(VENV) .tox .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist ./*.egg-info

@@ -1,30 +1,129 @@
-"""Runs every measurement and prints one Markdown table: `python -m bench`."""
+"""The command line of the bench: `bench/run`, or `python -m bench` at the top of the repository."""
 
 import argparse
-import platform
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
-from bench import alerts, drain, idle, respawn
-from bench.table import markdown
+from bench.catalogue import Catalogue
+from bench.findings import Run, dump
+from bench.report import charts, page
+from bench.runner import MINUTES, MOST_S, Bench, Wanted
+from bench.unavailable import Unavailable
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 
-def main() -> None:
-    """Measure everything, supervisord too unless told otherwise."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--alone", action="store_true", help="leave supervisord out")
-    parser.add_argument("--quick", action="store_true", help="a fifth of the time, for a first look")
-    options = parser.parse_args()
-    peer, scale = not options.alone, 0.2 if options.quick else 1.0
-    table = [
-        *respawn.rows(max(5, int(30 * scale)), peer),
-        *alerts.rows(max(5, int(30 * scale))),
-        *idle.rows(500, 10 * scale, peer),
-        *drain.rows(8, 10 * scale, 0, 0, peer),
-        *drain.rows(8, 10 * scale, 65536, 0, peer),
-        *drain.rows(8, 10 * scale, 0, 19, peer),
-    ]
-    print(f"{platform.system()} {platform.release()}, Python {platform.python_version()}\n")
-    print(markdown(("measured", "tmd", "supervisord", "ratio"), table))
+def main(arguments: Sequence[str] | None = None, catalogue: Catalogue | None = None) -> int:
+    """Measure what is asked for; returns the exit status."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = _options(given)
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _interrupt)
+    try:
+        if options.gate:
+            from bench import gate  # noqa: PLC0415 - it has measurements of its own
+
+            return gate.main(_say)
+        _make_room(options)
+        wanted = Wanted(options.only, options.subjects, options.quick, options.most, options.minutes)
+        return _measure(Bench(wanted, _say, catalogue), options, " ".join(["bench/run", *_without_paths(given)]))
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except (ValueError, Unavailable, OSError) as error:
+        _say(str(error))
+        return 2
+
+
+def _measure(bench: Bench, options: argparse.Namespace, command: str) -> int:
+    """Measure, and write or print; what was found before an interruption is printed and not kept."""
+    try:
+        bench.measure()
+    except KeyboardInterrupt:
+        _say("interrupted")
+        run = bench.found(command)
+        if run.measurements:
+            print(page(run, None))
+        return _INTERRUPTED
+    run = bench.found(command)
+    _write(run, options)
+    if not (options.json or options.markdown or options.charts):
+        print(page(run, None))
+    return 0
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bench/run", description="Measure tmd side by side with other supervisors, in one run."
+    )
+    parser.add_argument("--only", type=_names, default=(), metavar="KEY,...", help="these measurements (default: all)")
+    parser.add_argument("--subjects", type=_names, default=(), metavar="NAME,...", help="these subjects (default: all)")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes and one round: a first look")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page (default: print it)")
+    parser.add_argument("--charts", type=Path, metavar="DIR", help="write the charts")
+    parser.add_argument(
+        "--most", type=float, default=MOST_S, metavar="S", help="seconds a turn may take (default: %(default)g)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=MINUTES, metavar="M",
+        help="for all of it: fewer rounds when time is short, one at least (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--gate", action="store_true", help="compare tmd with the bare loop, under a minute; exit status 1: too slow"
+    )
+    return parser.parse_args(arguments)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _without_paths(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments that say what is measured: where it is written is nobody's business."""
+    kept: list[str] = []
+    skip = False
+    for word in arguments:
+        wordy = word.partition("=")[0] in ("--json", "--markdown", "--charts")
+        if not skip and not wordy:
+            kept.append(word)
+        skip = wordy and "=" not in word
+    return kept
+
+
+def _make_room(options: argparse.Namespace) -> None:
+    """Make the directories of what will be written; raises OSError now rather than after a quarter of an hour."""
+    for file in filter(None, (options.json, options.markdown)):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.open("ab").close()
+    if options.charts:
+        options.charts.mkdir(parents=True, exist_ok=True)
+
+
+def _write(run: Run, options: argparse.Namespace) -> None:
+    if options.json:
+        options.json.write_bytes(dump(run))
+    images = None
+    if options.charts:
+        for name, picture in charts(run).items():
+            (options.charts / name).write_text(picture, encoding="utf-8")
+        beside = options.markdown.resolve().parent if options.markdown else Path.cwd()
+        images = os.path.relpath(options.charts.resolve(), beside)
+    if options.markdown:
+        options.markdown.write_text(page(run, images), encoding="utf-8")
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

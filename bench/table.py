@@ -26,8 +26,3 @@ def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
-
-
-def ratio(theirs: float, ours: float) -> str:
-    """Say how many times less ours is."""
-    return f"{theirs / ours:.1f}x" if ours else "-"

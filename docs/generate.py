@@ -10,17 +10,25 @@ BEGIN, END = "<!-- differences: begin (python docs/generate.py) -->\n", "<!-- di
 
 ROOT = Path(__file__).resolve().parent.parent
 
+RUN = "bench/results/latest.json"
+"""the run of the bench that docs/performance.md tells of"""
+CHARTS = "docs/images/performance"
+
 
 def generated() -> dict[str, str]:
     """Return every generated file: path from the top of the repository -> text."""
     sys.path.insert(0, str(ROOT))
+    from bench import findings, report  # noqa: PLC0415
     from docs import completions, manual  # noqa: PLC0415
     from tmctl.reference import commands_page  # noqa: PLC0415 - the repository may not be installed
     from tmd.config import exports  # noqa: PLC0415
     from tmd.config.schema import json_schema  # noqa: PLC0415
     from tmd.http.reference import methods_page  # noqa: PLC0415
 
+    run = findings.load(ROOT / RUN)
     return {
+        "docs/performance.md": report.page(run, "images/performance"),
+        **{f"{CHARTS}/{name}": picture for name, picture in report.charts(run).items()},
         "docs/reference/settings.md": exports.reference_markdown(),
         "docs/reference/schema.json": json.dumps(json_schema(), indent=2) + "\n",
         "docs/reference/sample.ini": exports.sample("ini"),
@@ -52,16 +60,21 @@ def _differences() -> str:
 
 def main(arguments: list[str]) -> int:
     """Write or check; returns the exit status."""
-    stale = [name for name, text in generated().items() if not _same(ROOT / name, text)]
+    files = generated()
+    stale = [name for name, text in files.items() if not _same(ROOT / name, text)]
+    left = [path for path in sorted((ROOT / CHARTS).glob("*")) if f"{CHARTS}/{path.name}" not in files]
     if "--check" in arguments:
-        for name in stale:
+        for name in [*stale, *(f"{CHARTS}/{path.name}" for path in left)]:
             print(f"{name}: stale, run python docs/generate.py")
-        return 1 if stale else 0
+        return 1 if stale or left else 0
     for name in stale:
         path = ROOT / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(generated()[name], encoding="utf-8")
+        path.write_text(files[name], encoding="utf-8")
         print(f"{name}: written")
+    for path in left:
+        path.unlink()
+        print(f"{CHARTS}/{path.name}: removed")
     return 0
 
 

@@ -13,6 +13,9 @@ from typing import Any
 
 Argument = str | int | bool | Sequence["Argument"]
 
+TABLE_BYTES = 16 * 1024
+"""a longer reply may be a table, which can be read faster"""
+
 _FORBIDDEN = bytes(code for code in range(32) if code not in (9, 10, 13))
 # While expat reads, forbidden characters stand in a corner of the private use area.
 _HIDE = {bytes([code]): chr(0xE000 + code).encode() for code in _FORBIDDEN}
@@ -69,6 +72,10 @@ def _encode(value: Argument) -> str:
 def decode_reply(body: bytes) -> Any:
     """Return the value of a reply; raise `ServerFault` for a fault and `BadReply` for anything else."""
     hidden = len(body.translate(None, _FORBIDDEN)) != len(body)
+    if len(body) > TABLE_BYTES and not hidden:
+        table = _table(body)
+        if table is not None:
+            return table
     if hidden:
         for code, stand_in in _HIDE.items():
             body = body.replace(code, stand_in)
@@ -81,6 +88,15 @@ def decode_reply(body: bytes) -> Any:
     if fault is not None:
         raise fault
     return _reveal(value) if hidden else value
+
+
+def _table(body: bytes) -> list[dict[str, Any]] | None:
+    from tmctl.tables import read_table  # noqa: PLC0415  few replies are that long
+
+    try:
+        return read_table(body, lambda text: _Reader().read(text)[0])
+    except (pyexpat.ExpatError, ValueError, IndexError, TypeError):
+        return None  # said with all that is wrong with it by who reads the whole
 
 
 def _reveal(value: Any) -> Any:

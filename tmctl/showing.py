@@ -17,7 +17,7 @@ def status(session: Session, request: Request) -> None:
     if infos is None:
         return
     lines = status_lines(infos, session.paint)
-    records = [process_record(info) for info in infos]
+    records = [process_record(info) for info in infos] if request.verbose or session.document is not None else []
     if request.verbose:
         _tell_listeners(session, lines, records)
     session.say(*lines)

@@ -5,8 +5,9 @@ Knows nothing of what the values mean beyond their form; the configuration check
 
 import getopt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 
 class Flag(NamedTuple):
@@ -120,14 +121,13 @@ class UsageError(Exception):
     """The command line cannot be understood; the text follows `Error: `."""
 
 
-@dataclass(frozen=True)
-class Arguments:
+class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for."""
 
     configuration: str | None = None
-    overrides: dict[str, str] = field(default_factory=dict)
+    overrides: dict[str, str] = {}
     """options of the daemon's section, as text, that beat the file"""
-    flags: dict[str, str] = field(default_factory=dict)
+    flags: dict[str, str] = {}
     """how each override was written (`-e`, `--loglevel`), for messages"""
     action: str = "run"
     """run, or one of `ACTIONS`"""

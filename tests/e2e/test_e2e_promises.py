@@ -1,4 +1,4 @@
-"""The promised numbers, measured by the code of `bench/`.
+"""What is promised in numbers, where it needs no peer beside it (for the rest there is `bench/run --gate`).
 
 A busy machine only makes things slower, so a promise about time may be kept at the second or third attempt; one about
 loss or memory must be kept at the first.
@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from bench import drain, idle, respawn
+from bench.measurements.crash import Crash
+from bench.measurements.idle import Case
+from bench.subjects.tmd import Tmd
 from bench.table import markdown, median, quantile
-from tests.e2e import world
+from tests.e2e import spamming, world
 from tests.e2e.harness import ROOT, Rig, Subject
 
 pytestmark = [pytest.mark.slow, pytest.mark.ours]
@@ -40,24 +43,27 @@ def started_s(*arguments: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def drained() -> drain.Drained:
+def drained() -> spamming.Drained:
     """Eight spammers, looked at once for all that is promised about them."""
-    return drain.measure("tmd", 8, SPAM_S)
+    return spamming.measure(8, SPAM_S)
 
 
 @pytest.mark.alone
-def test_a_killed_program_is_back_in_under_20_ms_at_the_median() -> None:
-    kept(lambda: median(respawn.measure("tmd", 30)), 0.020)
+def test_a_killed_program_is_back_in_under_20_ms_at_the_median(tmp_path_factory: pytest.TempPathFactory) -> None:
+    def respawn_ms() -> float:
+        return median(Crash().turn(Tmd, tmp_path_factory.mktemp("c"), quick=True)["respawn"])
+
+    kept(respawn_ms, 20)
 
 
-def test_500_idle_programs_cost_less_than_2_wakeups_a_second() -> None:
-    measured = idle.measure("tmd", 500, 4)  # what others do on the machine wakes nobody here
-    assert measured.wakeups < 2
-    assert measured.cpu_percent < 1
+def test_500_idle_programs_cost_less_than_2_wakeups_a_second(tmp_path: Path) -> None:
+    cost = Case(500, logged=True).look(Tmd, tmp_path / "i", 4)  # what others do on the machine wakes nobody here
+    assert cost["wakeups_500_logged"] < 2
+    assert cost["cpu_500_logged"] < 10, "ms a second"
 
 
 @pytest.mark.alone
-def test_8_spammers_lose_nothing_cost_no_memory_and_keep_nobody_waiting(drained: drain.Drained) -> None:
+def test_8_spammers_lose_nothing_cost_no_memory_and_keep_nobody_waiting(drained: spamming.Drained) -> None:
     assert drained.lines > 100_000
     assert drained.wrong_lines == 0
     assert drained.grown_bytes < 4 * 1024 * 1024
@@ -65,13 +71,13 @@ def test_8_spammers_lose_nothing_cost_no_memory_and_keep_nobody_waiting(drained:
 
 
 @pytest.mark.alone
-def test_status_answers_in_under_100_ms_while_8_spam(drained: drain.Drained) -> None:
+def test_status_answers_in_under_100_ms_while_8_spam(drained: spamming.Drained) -> None:
     # On a slow machine the client alone takes that long.
     limit_s = max(0.1, 2 * statistics.median(started_s("-m", "tmctl", "--help") for _ in range(9)))
     seen = [drained]
 
     def status_s() -> float:
-        return median((seen.pop() if seen else drain.measure("tmd", 8, SPAM_S)).status_s)
+        return median((seen.pop() if seen else spamming.measure(8, SPAM_S)).status_s)
 
     kept(status_s, limit_s)
 
@@ -109,13 +115,13 @@ def test_it_weighs_no_more_than_the_original(make_rig: Callable[..., Rig]) -> No
     assert weight("tmd") <= weight("supervisord") * 1.02
 
 
-@pytest.mark.parametrize("name", ["respawn", "idle", "drain"])
-def test_a_person_can_run_each_measurement(name: str) -> None:
+@pytest.mark.parametrize("name", ["alerts", "formats"])
+def test_a_person_can_run_what_only_tmd_can_do(name: str) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "bench" / f"{name}.py"), "--help"], capture_output=True, timeout=20, check=False
     )
     assert done.returncode == 0
-    assert b"--peer" in done.stdout
+    assert b"default: " in done.stdout
 
 
 def test_figures_are_put_in_order() -> None:

@@ -10,14 +10,14 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.posix.conftest import NOBODY
 from tests.support import GLIBC_OWN
-from tmd.posix import children
+from tmd.posix import children, forking
 from tmd.posix.children import Launch, SpawnRefused
 from tmd.posix.privileges import find_user
 from tmd.wire.faults import Fault
@@ -26,9 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 AS_ROOT = os.geteuid() == 0
 
 
-@pytest.fixture
-def launch() -> Iterator[Launch]:
+@pytest.fixture(params=[True, False], ids=["directly", "by the library"])
+def launch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launch]:
     """What starts `sh -c 'exit 0'` with its output in a file that `run` reads."""
+    monkeypatch.setattr(forking, "_KNOWN", request.param)
     output = os.memfd_create("output")
     null = os.open(os.devnull, os.O_RDONLY)
     yield Launch(argv=("sh", "-c", "exit 0"), path="/bin/sh", environment={}, stdin=null, stdout=output, stderr=output)
@@ -41,7 +42,6 @@ def run(launch: Launch) -> tuple[int, str]:
     pid = children.spawn("web", launch)
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    children.forget(pid, code)
     return code, os.pread(launch.stdout, 1 << 20, 0).decode()
 
 
@@ -182,7 +182,6 @@ def test_a_files_limit_is_set_while_it_runs(launch: Launch) -> None:
     children.set_files_limit(pid, 777)
     os.write(writer, b"go\n")
     os.waitpid(pid, 0)
-    children.forget(pid, 0)
     assert os.pread(launch.stdout, 100, 0).split() == [b"777", b"%d" % hard]
     children.set_files_limit(pid, 777)
     os.close(reader)
@@ -199,9 +198,6 @@ def test_nobody_waits_for_it_but_the_loop(launch: Launch) -> None:
     children.spawn("web", launch)
     reaped = {os.waitpid(-1, 0)[0] for _ in range(6)}
     assert reaped > set(pids)
-    for pid in reaped:
-        children.forget(pid, 0)
-        children.forget(pid, 0)
     gc.collect()
 
 
@@ -214,7 +210,6 @@ def test_a_signal_goes_to_one_or_to_the_whole_group(launch: Launch) -> None:
         grandchild = int(os.read(reader, 100))
         children.send_signal(pid, signal.SIGKILL, whole_group)
         assert os.waitpid(pid, 0)[1] == signal.SIGKILL
-        children.forget(pid, -9)
         if survivors:
             assert Path(f"/proc/{grandchild}").exists()
             os.kill(grandchild, signal.SIGKILL)
@@ -227,7 +222,6 @@ def test_a_signal_for_who_is_gone_is_no_error_and_a_bad_one_is(launch: Launch) -
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     children.send_signal(pid, signal.SIGTERM, False)
     os.waitpid(pid, 0)
-    children.forget(pid, 0)
     children.send_signal(pid, signal.SIGTERM, False)
     children.send_signal(pid, signal.SIGTERM, True)
     with pytest.raises(OSError, match="Invalid argument"):
@@ -373,7 +367,6 @@ def test_no_processes_left(launch: Launch) -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, limits)
         os.kill(first, 9)
         os.waitpid(first, 0)
-        children.forget(first, -9)
     refusal = refused_spawn.value
     assert refusal.reason == "Too many processes in process table to spawn 'web'"
     assert refusal.transient

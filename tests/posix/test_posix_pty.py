@@ -5,10 +5,10 @@ import re
 import signal
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.posix.conftest import NOBODY
 from tests.support import eventually
@@ -57,7 +57,6 @@ def run(terminal: tuple[int, int], start: Launch) -> tuple[int, bytes]:
     eventually(ended, 20)
     _, status = os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)
-    children.forget(pid, code)
     return code, bytes(output)
 
 
@@ -183,8 +182,7 @@ def test_a_new_size_is_told(terminal: tuple[int, int]) -> None:
     eventually(lambda: said(b"100 30\r\n100 30\r\n"), 20)
     pty.set_size(terminal[0], Size(1, 1))
     eventually(lambda: said(b"1 1\r\n"), 20)
-    _, status = os.waitpid(pid, 0)
-    children.forget(pid, status)
+    os.waitpid(pid, 0)
     pty.ask_to_redraw(terminal[0])
 
 

@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tmd.config.expand import CannotExpand, expand_native
-from tmd.tree.ini import parse_ini
-from tmd.tree.node import Mapping, Scalar
+from tmd.tree.ini import parse_ini, without_plain_programs
+from tmd.tree.node import Entry, Mapping, Scalar
 from tmd.tree.problems import ConfigRefused
 from tmd.tree.toml import parse_toml
 from tmd.tree.yaml import parse_yaml
@@ -52,6 +52,54 @@ def test_values_come_through(value: str) -> None:
 def test_any_text_is_read_as_python_reads_it(lines: list[str]) -> None:
     text = "[s]\nk=v\n" + "\n".join(lines)
     assert by_us(text) == by_python(text)
+
+
+SECTIONS = (
+    "[program:a]",
+    "[program:b] ",
+    "[program:c] ; d",
+    " [program:e]",
+    "[eventlistener:f]",
+    "[ctl]",
+    "[x]",
+    "[x;]",
+    "[x ;]",
+)
+OTHERS = (
+    "k=v",
+    "k : v",
+    "k",
+    "k ;=v",
+    " k=v",
+    "  on",
+    "",
+    " ",
+    "# c",
+    ";",
+    "[",
+    "[]",
+    "=v",
+    "k=\r",
+    "k=v\rx",
+    "\x0b",
+    "é=1",
+)
+ODD_LINES = st.sampled_from((*SECTIONS, *OTHERS))
+
+
+@given(st.lists(ODD_LINES, max_size=12))
+@example(["[program:a]", "k=v", "  goes on", "[ctl]", "k=v"])
+@example(["[ctl]", "k=v", "[program:a]", "k=v", "  goes on"])
+def test_leaving_programs_out_changes_nothing_else(lines: list[str]) -> None:
+    def others(text: str) -> dict[str, Entry] | str:
+        try:
+            root = parse_ini(text, "x")
+        except ConfigRefused as why:
+            return why.text
+        return {name: entry for name, entry in root.entries.items() if not name.startswith(("program:", "eventl"))}
+
+    text = "\n".join(lines)
+    assert others(without_plain_programs(text)) == others(text)
 
 
 @given(st.text(max_size=60))

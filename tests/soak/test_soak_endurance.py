@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import drain
-from tests.e2e import world
+from tests.e2e import spamming, world
 from tests.e2e.harness import Rig
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(900)]
@@ -47,7 +46,7 @@ def test_ten_thousand_crashes_leave_nothing_behind(rig: Rig) -> None:
 
 
 def test_two_minutes_of_spam_lose_nothing_and_cost_no_memory() -> None:
-    measured = drain.measure("tmd", 8, 120)
+    measured = spamming.measure(8, 120)
     assert measured.lines > 1_000_000
     assert measured.wrong_lines == 0
     assert measured.grown_bytes < 8 * 1024 * 1024

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from tmd.config.alert_kinds import SmtpServer
 from tmd.config.alert_options import ALERT, COMMON, NAME, OPTIONS_OF
 from tmd.config.names import unfit
+from tmd.config.option import Options
 from tmd.config.options import DAEMON
 from tmd.config.reader import Reader, Setup
 from tmd.config.servers import absolute, is_loopback
@@ -21,9 +22,9 @@ from tmd.tree.problems import Problem
 from tmd.tree.shape import did_you_mean
 from tmd.wire.alerts import SERIOUS, covers
 
-_IN_A_LIST = {option.name: option for option in ALERT}
-_IN_A_SECTION = {name: option for name, option in _IN_A_LIST.items() if option is not NAME}
-_DAEMON = {option.name: option for option in DAEMON}
+_IN_A_LIST = Options.of(ALERT)
+_IN_A_SECTION = Options.of(option for option in ALERT if option is not NAME)
+_DAEMON = Options.of(DAEMON)
 _PORTS = {"none": 25, "starttls": 587, "tls": 465}
 _SHARED_FIELDS = {
     "file_maxbytes": "maxbytes",
@@ -104,9 +105,7 @@ def _check_name(name: str, origin: Origin, where: str, setup: Setup) -> None:
         setup.findings.problem(origin, where, f"cannot name an alert {name!r}", hint)
 
 
-def _read(
-    body: Mapping, name: str | None, options: dict[str, Any], settings: DaemonSettings, setup: Setup
-) -> _Read | None:
+def _read(body: Mapping, name: str | None, options: Options, settings: DaemonSettings, setup: Setup) -> _Read | None:
     reader, names = Reader(body, options, setup), setup.names()
     reader.check_unknown()
     kinds = [kind for kind in OPTIONS_OF if reader.entry(kind) is not None]

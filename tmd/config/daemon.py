@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from tmd.config.container import STDOUT
 from tmd.config.host import Host
 from tmd.config.native_kinds import Context
-from tmd.config.option import Option
+from tmd.config.option import Option, Options
 from tmd.config.options import DAEMON
 from tmd.config.programs import ForAll
 from tmd.config.reader import Again, Reader, Setup
@@ -16,8 +16,8 @@ from tmd.tree.node import Mapping, Origin, Scalar
 from tmd.tree.problems import ConfigRefused, Problem
 from tmd.wire.places import homeless
 
-_NATIVE = {option.name: option for option in DAEMON}
-_SUPERVISOR = {name: option for name, option in _NATIVE.items() if not option.native_only}
+_NATIVE = Options.of(DAEMON)
+_SUPERVISOR = Options.of(option for option in DAEMON if not option.native_only)
 _COMMAND_LINE = Origin("command line")
 _BEFORE_USER = ("minfds", "minprocs", "directory")
 _AFTER_USER = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tmd.config import kinds
-from tmd.config.option import Option
+from tmd.config.option import Option, Options
 from tmd.config.options import EXTENSION
 from tmd.config.reader import Reader, Setup
 from tmd.config.settings import ExtensionSpec
@@ -27,7 +27,7 @@ def _read_extension(name: str, body: Mapping, setup: Setup) -> ExtensionSpec | N
     # Supervisor hands [DEFAULT] to factories, too; a file of ours means options of programs by it
     defaults = setup.defaults.entries if setup.defaults is not None and not setup.native else {}
     arguments = [key for key in dict.fromkeys((*body.entries, *defaults)) if key not in factory_words]
-    options = {_FACTORY.name: _FACTORY, **{key: Option(key, kinds.TEXT, "", "An argument.") for key in arguments}}
+    options = Options.of((_FACTORY, *(Option(key, kinds.TEXT, "", "An argument.") for key in arguments)))
     reader, names = Reader(body, options, setup), setup.names()
     if reader.entry(_FACTORY.name) is None:
         reason = f"section [{body.label}] does not specify a supervisor.rpcinterface_factory"
@@ -42,5 +42,5 @@ def _read_extension(name: str, body: Mapping, setup: Setup) -> ExtensionSpec | N
     given = {key.lower(): reader.read(key, names) for key in arguments}
     if built_in:
         # nothing would look at them
-        Reader(body, {_FACTORY.name: _FACTORY}, setup).check_unknown()
+        Reader(body, Options.of([_FACTORY]), setup).check_unknown()
     return None if built_in or factory is None else ExtensionSpec(name=name, factory=factory, options=given)

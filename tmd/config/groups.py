@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tmd.config import supervisor_kinds
 from tmd.config.fcgi import read_socket
 from tmd.config.names import unsayable
+from tmd.config.option import Options
 from tmd.config.options import GROUP
 from tmd.config.pools import read_pool, read_pool_priority
 from tmd.config.programs import ForAll, program_reader, read_program, section_reader
@@ -17,7 +18,7 @@ from tmd.tree.node import Mapping
 from tmd.tree.problems import Problem
 from tmd.tree.shape import did_you_mean
 
-_GROUP = {option.name: option for option in GROUP}
+_GROUP = Options.of(GROUP)
 
 
 class _Context(NamedTuple):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from tmd.config.fcgi import read_socket
 from tmd.config.groups import distinct
 from tmd.config.names import unfit
+from tmd.config.option import Options
 from tmd.config.options import GROUP
 from tmd.config.pools import read_pool, read_pool_priority
 from tmd.config.programs import ForAll, program_reader, read_program
@@ -14,7 +15,7 @@ from tmd.tree.node import Mapping
 from tmd.tree.problems import Problem
 from tmd.tree.shape import did_you_mean
 
-_GROUP = {option.name: option for option in GROUP}
+_GROUP = Options.of(GROUP)
 _PARTS: dict[ProcessKind, str] = {
     "program": "programs",
     "fcgi-program": "fcgi-programs",

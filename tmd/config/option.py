@@ -1,6 +1,8 @@
 """What can be said of an option; the list of all of them is in `options`."""
 
+from collections.abc import Iterable
 from enum import Enum
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from tmd.config.kinds import Kind
@@ -57,6 +59,29 @@ class Option(NamedTuple):
             return self.shown
         value = self.default_in(native=native)
         return "" if value is None else self.kind.show(value)
+
+
+class Options(dict[str, Option]):
+    """The options of one kind of section by name, and what a reader of many such sections asks of all of them."""
+
+    @classmethod
+    def of(cls, options: Iterable[Option]) -> "Options":
+        """Return these options."""
+        return cls((option.name, option) for option in options)
+
+    @cached_property
+    def defaults(self) -> dict[bool, dict[str, Any]]:
+        """In the native dialect (True), and in Supervisor's: name -> default."""
+        return {
+            native: {name: option.default_in(native=native) for name, option in self.items()}
+            for native in (True, False)
+        }
+
+    @cached_property
+    def spellings(self) -> dict[bool, dict[str, str]]:
+        """In the native dialect (True), and in Supervisor's: name or synonym -> name."""
+        native = {word: name for name, option in self.items() for word in (name, *option.synonyms)}
+        return {True: native, False: {name: name for name in self}}
 
 
 class Section(NamedTuple):

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from tmd.config import native_kinds, supervisor_kinds
 from tmd.config.expand import CannotExpand, expand_supervisor
 from tmd.config.names import unsayable
+from tmd.config.option import Options
 from tmd.config.program_options import FCGI, LISTENER, PROGRAM
 from tmd.config.reader import Again, Reader, Setup
 from tmd.config.servers import absolute
@@ -14,10 +15,39 @@ from tmd.tree.node import Mapping
 from tmd.tree.problems import Problem
 
 _OPTIONS = {
-    kind: {option.name: option for option in options}
+    kind: Options.of(options)
     for kind, options in (("program", PROGRAM), ("eventlistener", LISTENER), ("fcgi-program", FCGI))
 }
 _MAX_PROCESSES = 100_000
+# Read in Supervisor's order: of several problems it tells the first.
+_FIRST = (
+    "priority",
+    "autostart",
+    "autorestart",
+    "startsecs",
+    "startretries",
+    "stopsignal",
+    "stopwaitsecs",
+    "stopasgroup",
+    "killasgroup",
+    "exitcodes",
+    "redirect_stderr",
+    "tty",
+)
+_THEN = (
+    "stdout_capture_maxbytes",
+    "stdout_events_enabled",
+    "stderr_capture_maxbytes",
+    "stderr_events_enabled",
+    "serverurl",
+    "user_environment",
+    "log_format",
+    "hook_timeout",
+    "hook_failure",
+    "adopt",
+    "essential",
+    "orphans",
+)
 
 
 class ForAll(NamedTuple):
@@ -52,44 +82,14 @@ def read_program(
 ) -> tuple[ProcessSpec, ...]:
     """Return the processes of a program as members of a group; problems are noted, in the order Supervisor has them."""
     names = setup.names(program_name=program, host_node_name=setup.host.hostname, group_name=group)
-    common: dict[str, Any] = {"kind": kind, "socket": socket} | {
-        name: reader.read(name, names)
-        for name in (
-            "priority",
-            "autostart",
-            "autorestart",
-            "startsecs",
-            "startretries",
-            "stopsignal",
-            "stopwaitsecs",
-            "stopasgroup",
-            "killasgroup",
-            "exitcodes",
-            "redirect_stderr",
-            "tty",
-        )
-    }
+    common: dict[str, Any] = {"kind": kind, "socket": socket, **reader.read_all(_FIRST, names)}
     if common["tty"]:
         _on_terminal(reader, kind, common)
     if common["killasgroup"] is None:
         common["killasgroup"] = common["stopasgroup"]
     count = reader.read("numprocs", names)
     first = reader.read("numprocs_start", names)
-    for name in (
-        "stdout_capture_maxbytes",
-        "stdout_events_enabled",
-        "stderr_capture_maxbytes",
-        "stderr_events_enabled",
-        "serverurl",
-        "user_environment",
-        "log_format",
-        "hook_timeout",
-        "hook_failure",
-        "adopt",
-        "essential",
-        "orphans",
-    ):
-        common[name] = reader.read(name, names)
+    common |= reader.read_all(_THEN, names)
     common |= _user(reader, names, for_all, setup)
     common["umask"] = reader.read("umask", names)
     common["restore_signals"] = setup.native
@@ -188,7 +188,7 @@ def _per_process(reader: Reader, names: dict[str, str | int], common: dict[str, 
     names.update({f"ENV_{variable}": value for variable, value in own["environment"].items()})
     own["directory"] = reader.read("directory", names)
     own["environment_file"] = reader.read("environment_file", names)
-    own |= {hook: reader.read(hook, names) for hook in HOOKS}
+    own |= reader.read_all(HOOKS, names)
     for stream in ("stdout", "stderr"):
         own |= _log(reader, stream, names, setup)
     if common["redirect_stderr"]:

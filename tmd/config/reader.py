@@ -4,13 +4,13 @@ A value that cannot be read is noted with its place and its default is used, so 
 pass. Problems are kept in the order they are found: in Supervisor's dialect the first is the one Supervisor tells.
 """
 
-from collections.abc import Mapping as AnyMapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from tmd.config.expand import CannotExpand, Names, expand_native, expand_supervisor
 from tmd.config.host import Host
 from tmd.config.native_kinds import Context, Unfit
-from tmd.config.option import Option
+from tmd.config.option import Options
 from tmd.config.settings import EnvironmentFile
 from tmd.tree.files import Tree
 from tmd.tree.node import Entry, Mapping, Node, Origin, Scalar, Sequence, describe
@@ -97,13 +97,25 @@ class Again(NamedTuple):
 class Reader:
     """One section."""
 
-    def __init__(self, body: Mapping, options: AnyMapping[str, Option], setup: Setup, suffix: str = "") -> None:
+    def __init__(self, body: Mapping, options: Options, setup: Setup, suffix: str = "") -> None:
         self.body = body
         self.suffix = suffix
         """what Supervisor adds to its message: where the section is"""
         self._options = options
         self._setup = setup
-        self._constants: dict[str, Any] = {}
+        self._constants: dict[str, Any] = self._absent()
+        """options whose values are known and cannot be others for another process"""
+
+    def _absent(self) -> dict[str, Any]:
+        """Return what holds for the options that are not written: of many programs that is nearly all there is."""
+        constants = self._options.defaults[self._setup.native].copy()
+        spellings = self._options.spellings[self._setup.native]
+        for key in self.body.entries:
+            constants.pop(spellings.get(key, key), None)
+        if self._setup.defaults is not None:
+            for key in self._setup.defaults.entries:
+                constants.pop(key, None)
+        return constants
 
     def entry(self, name: str) -> Entry | None:
         """Return what is written for an option, under its name or a synonym."""
@@ -162,6 +174,11 @@ class Reader:
             self._constants[name] = value
         return value
 
+    def read_all(self, wanted: Iterable[str], names: Names) -> dict[str, Any]:
+        """Return the values of several options, read in this order."""
+        known = self._constants
+        return {name: known[name] if name in known else self.read(name, names) for name in wanted}
+
     def _without_value(self, name: str, reason: str) -> str:
         """Return what is wrong with a secret, without the secret."""
         if self._setup.native:
@@ -184,7 +201,8 @@ class Reader:
         text = expand_supervisor(entry.value.text, names, label)
         if again is not None:
             text = expand_supervisor(text, again.names, again.label)
-        return kind.read(entry.value._replace(text=text), Context(host, here), native=False)
+        node = entry.value if text == entry.value.text else entry.value._replace(text=text)
+        return kind.read(node, Context(host, here), native=False)
 
     def text(self, name: str, names: Names) -> str | None:
         """Return the expanded text of an option, or None where it is absent or cannot be expanded."""
@@ -220,7 +238,7 @@ class Reader:
 
     def check_unknown(self) -> None:
         """Note every key that is no option: a problem in the native dialect, a warning in Supervisor's."""
-        known = {name for option in self._options.values() for name in (option.name, *self._synonyms(option))}
+        known = self._options.spellings[self._setup.native]
         for key, entry in self.body.entries.items():
             if key in known:
                 continue
@@ -230,9 +248,6 @@ class Reader:
                 self._setup.findings.problem(entry.origin, where, "unknown option", hint)
             else:
                 self._setup.findings.warn(str(Problem(entry.origin, where, "unknown option, ignored", hint)))
-
-    def _synonyms(self, option: Option) -> tuple[str, ...]:
-        return option.synonyms if self._setup.native else ()
 
 
 def expand_node(node: Node, names: Names) -> Node:

@@ -4,16 +4,16 @@ import posixpath
 
 import msgspec
 
-from tmd.config.option import Option
+from tmd.config.option import Option, Options
 from tmd.config.options import CTL, INET_SERVER, UNIX_SERVER
 from tmd.config.reader import Findings, Reader, Setup
 from tmd.config.settings import CtlSettings, ServerSpec
 from tmd.tree.node import Entry, Mapping, Node, Scalar, Sequence, describe
 from tmd.tree.problems import Problem
 
-_UNIX = {option.name: option for option in UNIX_SERVER}
-_INET = {option.name: option for option in INET_SERVER}
-_CTL = {option.name: option for option in CTL}
+_UNIX = Options.of(UNIX_SERVER)
+_INET = Options.of(INET_SERVER)
+_CTL = Options.of(CTL)
 
 
 DEFAULT_PORT = 4242
@@ -168,10 +168,8 @@ def _renamed(spec: ServerSpec, section: str) -> ServerSpec:
     return msgspec.structs.replace(spec, section=section)
 
 
-_HTTP_OPTIONS: dict[str, Option] = {
-    **_INET,
-    "host": Option("host", _INET["username"].kind, None, "Interface to serve; * means all.", native_only=True),
-}
+_HOST = Option("host", _INET["username"].kind, None, "Interface to serve; * means all.", native_only=True)
+_HTTP_OPTIONS = Options.of((*INET_SERVER, _HOST))
 
 
 def _http(key: str, entry: Entry, daemon: Mapping, setup: Setup) -> ServerSpec | None:

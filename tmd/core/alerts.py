@@ -129,18 +129,37 @@ class Reporter:
         self._lives: dict[ProcessId, _Life] = {}
         self._leaving = False
 
+    def follow(self, notice: n.Notice, now: Now) -> None:
+        """Keep in mind what operators may be told with a later notice: all there is to do while nobody wants alerts."""
+        match notice:
+            case n.ProcessSaid() | n.ProcessCommunicated():
+                return  # there may be many
+            case n.ProcessSpawned(id=id_, pid=pid):
+                begun = self._lives.setdefault(id_, _Life())
+                begun.pid, begun.since = pid, now.at
+            case n.ProcessRunning(id=id_):
+                self._lives.setdefault(id_, _Life()).failed = {}
+            case n.ProcessBackoff(id=id_, status=status):
+                failed: dict[str, Any] = {"pid": notice.pid}
+                if status is not None:
+                    failed |= ending(status) | self._words(id_, status)
+                self._lives.setdefault(id_, _Life()).failed = failed
+            case n.ProcessRestored(id=id_, pid=pid):
+                self._lives[id_] = _Life(pid, notice.started_at)
+            case n.ProcessAdded() | n.ProcessRemoved():
+                self._lives.pop(notice.id, None)
+            case n.DaemonStopping():
+                self._leaving = True
+
     def report(self, notice: n.Notice, now: Now) -> Alert | None:
         """Return what operators are told of a notice, None for nothing."""
+        self.follow(notice, now)
         match notice:
             case n.ProcessSaid() | n.ProcessCommunicated():
                 return None  # there may be many
-            case n.ProcessAdded() | n.ProcessRemoved():
-                self._lives.pop(notice.id, None)
-                return None
             case n.DaemonRunning(resumed=False):
                 return Alert("daemon_started", now.wall, {"pid": self._pid, "version": self._version})
             case n.DaemonStopping():
-                self._leaving = True
                 return Alert("daemon_stopping", now.wall, {"pid": self._pid})
             case n.ConfigReloaded():
                 lists = {key: _listed(getattr(notice, key)) for key in ("added", "changed", "removed")}
@@ -164,14 +183,8 @@ class Reporter:
     def _of_process(self, notice: n.Notice, now: Now) -> Alert | None:
         match notice:
             case n.ProcessSpawned(id=id_, pid=pid):
-                begun = self._lives.setdefault(id_, _Life())
-                begun.pid, begun.since = pid, now.at
                 return self._about(id_, "process_started", now, {"pid": pid})
-            case n.ProcessRestored(id=id_, pid=pid):
-                self._lives[id_] = _Life(pid, notice.started_at)
-                return None
             case n.ProcessRunning(id=id_, pid=pid):
-                self._lives.setdefault(id_, _Life()).failed = {}
                 return self._about(id_, "process_running", now, {"pid": pid})
             case n.ProcessExited(id=id_):
                 payload = {"pid": notice.pid, **ending(notice.status), "expected": notice.expected}
@@ -195,17 +208,13 @@ class Reporter:
                 return None
 
     def _backed_off(self, notice: n.ProcessBackoff, now: Now) -> dict[str, Any]:
-        failed: dict[str, Any] = {"pid": notice.pid}
-        if notice.status is not None:
-            failed |= ending(notice.status) | self._words(notice.id, notice.status)
-        self._lives.setdefault(notice.id, _Life()).failed = failed
         retry_in_s = None if notice.retry_at is None else max(0.0, _rounded(notice.retry_at - now.at))
         return {
             "pid": notice.pid,
             "reason": visible_line(notice.reason),
             "tries": notice.tries,
             "retry_in_s": retry_in_s,
-            **failed,
+            **self._lives[notice.id].failed,
         }
 
     def _gave_up(self, notice: n.ProcessFatal, now: Now) -> Alert:

@@ -5,7 +5,7 @@ else. A sink whose place or whose name stays the same over a reload keeps what w
 alerts are written is told elsewhere only, so that no alert is the cause of the next one.
 """
 
-import random
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, assert_never
@@ -99,6 +99,11 @@ class _Place:
         return isinstance(self.sink, FileSink | SyslogSink) and self.sink.log == log
 
 
+def chance() -> float:
+    """Return any number from 0 to 1 (`random` would be a heavy guest for that)."""
+    return os.urandom(1)[0] / 255
+
+
 class Alerts:
     """All sinks. `host` is the name alerts carry; `jitter` gives numbers from 0 to 1."""
 
@@ -111,7 +116,7 @@ class Alerts:
         drain: Drain,
         mainlog: MainLog,
         wall: Callable[[], float],
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = chance,
     ) -> None:
         self._host, self._reporter = host, reporter
         self._loop, self._drain, self._mainlog = loop, drain, mainlog
@@ -218,6 +223,9 @@ class Alerts:
 
     def hear(self, told: Told) -> None:
         """Pass on a notice to who wants to hear of it."""
+        if not self._places:
+            self._reporter.follow(told.notice, Now(told.at, told.wall))
+            return
         alert = self._reporter.report(told.notice, Now(told.at, told.wall))
         if alert is None:
             return

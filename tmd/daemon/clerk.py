@@ -21,12 +21,14 @@ AT_ONCE = 256
 class Admission:
     """A process that is to be put into a group. What the loop and the clerk tell each other about it."""
 
-    __slots__ = ("brand", "inside", "life", "orphans", "over", "path", "pid", "rounds")
+    __slots__ = ("begun", "brand", "inside", "life", "orphans", "over", "path", "pid", "rounds")
 
     def __init__(self, path: str, pid: int, brand: int, life: int) -> None:
         self.path, self.pid, self.life = path, pid, life
         self.brand = brand
         """what it carries, 0 for nothing"""
+        self.begun = False
+        """set by the loop: it was given to the clerk, so that there may be such a group"""
         self.inside = False
         """set by the loop: it is in there, with all it has started"""
         self.orphans: set[int] = set()

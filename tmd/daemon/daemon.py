@@ -125,14 +125,11 @@ class Daemon:
 
     def view(self, id: ProcessId) -> ProcessView | None:  # noqa: A002 - the surface's word
         """Return one process."""
-        return self._runtime.view(id)
+        return self._runtime.views.of(id)
 
     def views(self) -> list[ProcessView]:
         """Return all processes, sorted by group name, then process name."""
-        ids = sorted(
-            member.spec.id for group in self._runtime.overseer.groups.values() for member in group.members.values()
-        )
-        return [view for id_ in ids if (view := self._runtime.view(id_)) is not None]
+        return self._runtime.views.all()
 
     def opened(self, servers: Sequence[ServerSpec]) -> None:
         """Take note of which listeners are open, of those that were to be."""

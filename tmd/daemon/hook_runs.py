@@ -160,7 +160,6 @@ class HookRuns:
         if event.kind == "exited":
             del self._by_pid[event.pid]
             self._book.forget_run(run.token)
-            children.forget(event.pid, event.code if event.code is not None else -(event.signal or 0))
             trees = self._lives.trees
             if not trees.ends(event.pid):
                 _kill_group(event.pid)  # what it has left; its number cannot have been given away yet

@@ -4,7 +4,6 @@ import grp
 import os
 import platform
 import stat
-import tempfile
 from collections.abc import Mapping
 
 import msgspec
@@ -84,10 +83,12 @@ def _current_directory() -> str:
 
 
 def _temporary_directory() -> str:
-    try:
-        return tempfile.gettempdir()
-    except FileNotFoundError:  # nowhere can be written, as in a container: told where something is to be written there
-        return "/tmp"
+    """Return the first of the usual ones that can be written (`tempfile` would bring half of the library for that)."""
+    named = [directory for name in ("TMPDIR", "TEMP", "TMP") if (directory := os.environ.get(name))]
+    for directory in (*named, "/tmp", "/var/tmp", "/usr/tmp", _current_directory()):
+        if os.path.isdir(directory) and os.access(directory, os.W_OK | os.X_OK, effective_ids=True):
+            return os.path.abspath(directory)
+    return "/tmp"  # nowhere, as in a container: told where something is to be written there
 
 
 def _may_write(path: str) -> bool:

@@ -127,6 +127,8 @@ class Instance:
             identity=daemon.identifier,
         )
         drain.start()
+        drain.wait_for_wake()
+        self._loop.on_rest = drain.wake
         main_target = None
         if daemon.logfile != "syslog":
             main_target = LogTarget(daemon.logfile, daemon.logfile_maxbytes, daemon.logfile_backups)

@@ -1,11 +1,13 @@
 """One life: a process that exists, with its pipes or its terminal; and all of it as values, for another daemon."""
 
+from collections.abc import Hashable, Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from tmd.config.settings import ProcessSpec
 from tmd.core import records
+from tmd.core.inputs import LAST_WORDS_BYTES, LastWords
 from tmd.daemon.surface import Channel
 from tmd.daemon.terminals import Terminal, TerminalState
 from tmd.posix.pidfds import StrangerState
@@ -56,6 +58,12 @@ class LivesState(msgspec.Struct, kw_only=True, omit_defaults=True):
     remembered: list[tuple[ProcessId, records.Life]] = []
     lingering: list[ChannelKey] = []
     generation: int = 0
+
+
+def last_words(keys: Iterable[ChannelKey], last: Mapping[Hashable, bytes]) -> LastWords:
+    """Return what a life has said last. `last`: of each of its pipes, as far as that is known."""
+    said = {key.channel: last[key][-LAST_WORDS_BYTES:] for key in keys if key in last}
+    return LastWords(said.get("stdout", b""), said.get("stderr", b""))
 
 
 class Life:

@@ -10,7 +10,7 @@ from tmd.config.settings import ProcessSpec
 from tmd.core.records import Life
 from tmd.daemon.plumbing import is_heard
 from tmd.daemon.surface import Channel
-from tmd.posix.identity import ticks_of
+from tmd.posix.identity import Births
 from tmd.wire.names import ProcessId
 
 
@@ -19,6 +19,7 @@ class LifeRecords:
 
     def __init__(self) -> None:
         self._records: dict[ProcessId, Life] = {}
+        self.births = Births()
         self._fingerprints: dict[ProcessId, tuple[ProcessSpec, str]] = {}
 
     def get(self, id_: ProcessId) -> Life | None:
@@ -55,6 +56,7 @@ class LifeRecords:
         spec: ProcessSpec,
         token: str,
         pid: int,
+        before: int,
         cgroup: str = "",
         *,
         stdin: int | None = None,
@@ -62,13 +64,14 @@ class LifeRecords:
     ) -> None:
         """Remember a life that has just begun. `stdin`, `outputs`: our ends of its pipes.
 
-        `cgroup`: the control group it is to be in.
+        `before`: what `births` had for now before it; `cgroup`: the control group it is to be in.
         """
         pipes: dict[str, int] = {} if stdin is None else {"stdin": os.fstat(stdin).st_ino}
         for channel, fd in (outputs or {}).items():
             pipes[channel] = os.fstat(fd).st_ino
         life = self.intent(spec, token)
-        self._records[spec.id] = replace(life, pid=pid, ticks=ticks_of(pid), pipes=pipes, cgroup=cgroup)
+        ticks = self.births.ticks_of(pid, before)
+        self._records[spec.id] = replace(life, pid=pid, ticks=ticks, pipes=pipes, cgroup=cgroup)
 
     def forget(self, id_: ProcessId) -> None:
         """A process was removed."""

@@ -4,7 +4,6 @@ A process is *gone* when the kernel says so, and *told* once all its output up t
 `DRAIN_GRACE_S` at the latest: a hung disk must delay neither the news nor the restart.
 """
 
-import dataclasses
 import errno
 import os
 import signal
@@ -16,11 +15,11 @@ from msgspec.structs import replace
 
 from tmd.config.settings import ProcessSpec
 from tmd.core import records
-from tmd.core.inputs import LAST_WORDS_BYTES, ExitStatus, LastWords, LeftBehind
+from tmd.core.inputs import ExitStatus, LeftBehind
 from tmd.core.words import ending
 from tmd.daemon.files_room import FilesRoom
 from tmd.daemon.launching import Launching, Start
-from tmd.daemon.life import ChannelKey, Ears, Life, LivesState
+from tmd.daemon.life import ChannelKey, Ears, Life, LivesState, last_words
 from tmd.daemon.life_records import LifeRecords
 from tmd.daemon.logbook import CHANNELS
 from tmd.daemon.plumbing import Plumbing, is_heard
@@ -32,7 +31,7 @@ from tmd.posix.drain import Drain, Sinks
 from tmd.posix.logfiles import create
 from tmd.posix.loop import ChildEvent, Loop, Timer
 from tmd.posix.pidfds import Gone, Strangers
-from tmd.posix.pipes import input_pipe, output_pipe
+from tmd.posix.pipes import close_all, input_pipe, output_pipe
 from tmd.posix.stdin import StdinWriter
 from tmd.wire.faults import Fault
 from tmd.wire.frames import USUAL_SIZE
@@ -118,8 +117,9 @@ class Lives:
             child_err = child_out if spec.redirect_stderr else self._output("stderr", spec, outputs, mine, theirs)
             self._room.make(child_in if parent_in is None else parent_in)
             with self.trees.marking(spec.orphans, token):
+                before = self.records.births.now()
                 pid = start.now(stdin=child_in, stdout=child_out, stderr=child_err)
-        self.records.began(spec, token, pid, self._begun(spec, token, pid), stdin=parent_in, outputs=outputs)
+        self.records.began(spec, token, pid, before, self._begun(spec, token, pid), stdin=parent_in, outputs=outputs)
         self._settle(spec, pid, parent_in, outputs)
         return pid
 
@@ -134,8 +134,9 @@ class Lives:
             mine.append(screen)
             self._room.make(screen)
             with self.trees.marking(spec.orphans, token):
+                before = self.records.births.now()
                 pid = start.now(stdin=child, stdout=child, stderr=child, terminal=True)
-        self.records.began(spec, token, pid, self._begun(spec, token, pid))
+        self.records.began(spec, token, pid, before, self._begun(spec, token, pid))
         self._settle(spec, pid, parent_in, {"stdout": ours}, screen)
         return pid
 
@@ -213,24 +214,23 @@ class Lives:
         try:
             yield mine, theirs
         except OSError as why:
-            _close_all(mine)
+            close_all(mine)
             if why.errno == errno.EMFILE:
                 self._room.raise_limit()
             raise children.SpawnRefused(
                 children.pipes_refused(spec.name, why), Fault.SPAWN_ERROR, transient=True
             ) from why
         except children.SpawnRefused:
-            _close_all(mine)
+            close_all(mine)
             raise
         finally:
-            _close_all(theirs)
+            close_all(theirs)
 
     def child_event(self, event: ChildEvent) -> ProcessId | None:
         """Take the kernel's word about a child; returns whose it was, None for a process that is not ours."""
         life = self._by_pid.get(event.pid)
         if event.kind != "exited":
             return life.id if life else None
-        children.forget(event.pid, event.code if event.code is not None else -(event.signal or 0))
         if life is None:
             return None
         del self._by_pid[event.pid]
@@ -365,6 +365,13 @@ class Lives:
             self._ended(life.id, status)
 
     def _drain_then_tell(self, life: Life, status: ExitStatus) -> None:
+        last = self._drain.over(life.keys)
+        if last is not None:
+            self._tell_with(last, life, status)
+            for key in life.keys:
+                with suppress(KeyError, ValueError):  # it may have been one too many
+                    self._lingering[key.id, key.channel].remove(key)
+            return
         told = False
         deadline: Timer
 
@@ -373,14 +380,16 @@ class Lives:
             if not told:
                 told = True
                 deadline.cancel()
-                said = {key.channel: last[key][-LAST_WORDS_BYTES:] for key in life.keys if key in last}
-                words = LastWords(said.get("stdout", b""), said.get("stderr", b""))
-                self._tell(life, replace(status, last_words=words))
-                if life.terminal is not None:
-                    life.terminal.end(ending(status))
+                self._tell_with(last, life, status)
 
         deadline = self._loop.call_later(DRAIN_GRACE_S, partial(tell, {}))
         self._drain.finish_listening(life.keys, tell)
+
+    def _tell_with(self, last: Mapping[Hashable, bytes], life: Life, status: ExitStatus) -> None:
+        """Tell an end together with what was said last."""
+        self._tell(life, replace(status, last_words=last_words(life.keys, last)))
+        if life.terminal is not None:
+            life.terminal.end(ending(status))
 
     def _input(self, spec: ProcessSpec, mine: list[int], theirs: list[int]) -> tuple[int, int | None]:
         """Return the child's end of its stdin, and ours: none where the child listens on a socket there."""
@@ -411,7 +420,7 @@ class Lives:
         if sinks.target is not None:
             with suppress(OSError):  # the drain tells, and tries again
                 create(sinks.target)  # now: whoever hears of the start may ask for the log before the drain has begun
-        return sinks if terminal is None else dataclasses.replace(sinks, tap=terminal.tape.take)
+        return sinks if terminal is None else replace(sinks, tap=terminal.tape.take)
 
     def _settle(
         self,
@@ -447,8 +456,3 @@ class Lives:
         earlier.append(key)
         while len(earlier) > LINGERING_LIMIT:
             self._drain.close(earlier.pop(0))
-
-
-def _close_all(fds: list[int]) -> None:
-    while fds:
-        os.close(fds.pop())

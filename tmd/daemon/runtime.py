@@ -37,9 +37,9 @@ from tmd.daemon.mainlog import MainLog
 from tmd.daemon.operations import Waiting
 from tmd.daemon.remembering import Remembering
 from tmd.daemon.shortages import Shortages
-from tmd.daemon.surface import ProcessView
 from tmd.daemon.tenants import Tenants
 from tmd.daemon.troubles import Troubles
+from tmd.daemon.views import Views
 from tmd.posix import children
 from tmd.posix.drain import Drain, Transformed
 from tmd.posix.loop import ChildEvent, Loop, Timer
@@ -113,13 +113,15 @@ class Runtime:
         )
         self.alerts = alerts(self)
         self.wall = wall
+        self.views = Views(self.overseer, self.ledger, logbook, wall)
         self._halted = halted
         self._inbox: deque[i.OverseerInput] = deque()
         self._feeding = False
         self._held = False
         self._timers: dict[ProcessId, Timer] = {}
         self._spawns: deque[e.Spawn] = deque()
-        self._spent_s = 0.0
+        self._spent_in, self._spent_s = 0, 0.0
+        """turn of the loop, and the time it has gone on spawning"""
         self._next_turn_asked = False
         self.bus.subscribe(self.ledger.hear)
         self.bus.subscribe(self._keep_house)
@@ -230,19 +232,20 @@ class Runtime:
 
     def _spawn_some(self) -> None:
         """Spawn what waits, for as long as this turn of the loop may take; the rest follows in later turns."""
+        if self._spent_in != self.loop.turn:
+            self._spent_in, self._spent_s = self.loop.turn, 0.0
         while self._spawns and self._spent_s < SPAWN_BUDGET_S and not self._held:
             began = self.loop.now()
             self._spawn(self._spawns.popleft())
             self._turn()
             self._spent_s += self.loop.now() - began
-            if not self._next_turn_asked:
-                self._next_turn_asked = True
-                self.loop.call_soon(self._next_turn)
+        if self._spawns and not self._next_turn_asked:
+            self._next_turn_asked = True
+            self.loop.call_soon(self._next_turn)
 
     def _next_turn(self) -> None:
         """Another turn of the loop has come, and with it time for more spawns."""
         self._next_turn_asked = False
-        self._spent_s = 0.0
         self._feeding = True
         try:
             self._spawn_some()
@@ -344,32 +347,6 @@ class Runtime:
                 self.lives.forget(id_)
                 if timer := self._timers.pop(id_, None):
                     timer.cancel()
-
-    # --- what is to be seen -----------------------------------------------------------------------------------
-
-    def view(self, id_: ProcessId) -> ProcessView | None:
-        """Return one process as clients may see it."""
-        member = self.overseer.member(id_)
-        if member is None:
-            return None
-        process = member.process
-        now = self.wall()  # first of all: what follows is told by the clock as it is by now
-        return ProcessView(
-            id=id_,
-            spec=member.spec,
-            state=process.state,
-            pid=process.pid,
-            start=self.ledger.start(id_),
-            stop=self.ledger.stop(id_),
-            now=now,
-            spawnerr=process.spawnerr,
-            exitstatus=process.exitstatus,
-            stdout_logfile=self.logbook.path(id_, "stdout"),
-            stderr_logfile=self.logbook.path(id_, "stderr"),
-            paused=process.paused,
-            starts=process.starts,
-            stopped_by_hand=process.stopped_by_hand,
-        )
 
     def _child_environment(self, spec: ProcessSpec) -> dict[str, str]:
         return self.lives.launching.without_files(spec, self.settings.serverurl)

@@ -19,6 +19,7 @@ from tmd.config.settings import Orphans
 from tmd.core.inputs import NOTHING_LEFT, LeftBehind
 from tmd.core.records import LIFE
 from tmd.daemon.clerk import Admission, Clerk, brand_of
+from tmd.daemon.nursery import Nursery
 from tmd.daemon.strays import Strays, lives
 from tmd.posix import brands, cgroups, descendants, marks
 from tmd.posix.cgroups import Grounds, NoGroups
@@ -91,6 +92,7 @@ class Trees:
         self._clerk: Clerk | None = None
         self._shared = ""
         """the control group of one of our programs that we are in and cannot leave"""
+        self._nursery = Nursery(loop, self._admit_now)
         self._by_pid: dict[int, Tree] = {}
         """all that were begun and have not ended, also those that are not followed"""
         self._ended: list[tuple[Tree, Done]] = []
@@ -182,8 +184,13 @@ class Trees:
             return ""
         carried = brands.read(tree.pid)
         tree.admission = Admission(path, tree.pid, carried if brands.life(carried) == tree.life else 0, tree.life)
-        self._clerk.admit(tree.admission)
+        self._nursery.add(tree.admission)
         return path
+
+    def _admit_now(self, admission: Admission) -> None:
+        if self._clerk is not None:
+            admission.begun = True
+            self._clerk.admit(admission)
 
     def _make_ready(self, token: str) -> None:
         """See what this machine lets us do, when the first program needs it."""
@@ -249,8 +256,8 @@ class Trees:
     def ended(self, pid: int, done: Done, *, group_ended: bool = False) -> None:
         """A leader is gone, and reaped: `done` is called once what is left of its tree has had what it is to have.
 
-        In a later turn of the loop, but at once where nothing is looked for. `group_ended`: its process group was
-        killed.
+        At the end of this turn of the loop, or later, but at once where nothing is looked for. `group_ended`: its
+        process group was killed.
         """
         tree = self._by_pid.pop(pid, None)
         self._strays.ended(pid)
@@ -261,7 +268,7 @@ class Trees:
         if tree.admission is not None:
             tree.admission.over = True
         if not self._ended:
-            self._loop.call_soon(self._settle)
+            self._loop.call_last(self._settle)
         self._ended.append((tree, done))
 
     def lost(self, name: str, orphans: Orphans, token: str, group: str, done: Done) -> None:
@@ -276,7 +283,7 @@ class Trees:
             tree.admission = Admission(group, 0, 0, tree.life)
             tree.admission.inside = True
         if not self._ended:
-            self._loop.call_soon(self._settle)
+            self._loop.call_last(self._settle)
         self._ended.append((tree, done))
 
     def sweep(self, key: str, living: Collection[str]) -> None:
@@ -346,7 +353,7 @@ class Trees:
         if tree.group:
             if not cgroups.remove(tree.group):
                 found.update(cgroups.members(tree.group))
-        elif tree.admission is not None:
+        elif tree.admission is not None and tree.admission.begun:
             self._linger(tree.admission.path)  # the clerk may be just about it
         return found - {tree.pid, os.getpid()}
 

@@ -47,6 +47,8 @@ class Connection:
         self._held_bytes = 0
         self.exchange: HttpExchange | None = None
         """the request that is being answered"""
+        self._let_in: Head | None = None
+        """the last head that was not refused"""
         self._stream: HttpStream | None = None
         self._interest = (False, False)
         self._advancing = False
@@ -210,34 +212,47 @@ class Connection:
 
     def _take_next(self) -> bool:
         """Take up the next event; False when there is none, or when it has to wait."""
-        if self._unsent.size >= UNSENT_BYTES or self._held:
+        within = self._reader.within
+        if within == "idle" or self._unsent.size >= UNSENT_BYTES or self._held:
             return False
-        if self._reader.within != "idle" and not (self._has_turn or self._owner.turns.free()):
+        if not (self._has_turn or self._owner.turns.free()):
             self._waits_for_turn = True
             self._owner.turns.ask(self._on_turn)
             return False
-        match self._reader.next_event():
-            case None:
-                return False
-            case Head() as head:
-                refusal = self._owner.refusal(head)
-                if refusal is not None:
-                    self._write_reply(refusal, head, keep=False)
-                    self._end()
-                elif head.expects_continue and head.length:
-                    self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            case Request(head=head, body=body):
-                self._set_read_timer("idle")
-                self._has_turn = False
-                self.exchange = exchange = HttpExchange(self, head, body)
-                self._owner.used(self)
-                self._owner.answer(exchange)
+        event = self._reader.next_event()
+        if isinstance(event, Head) and self._lets_in(event):
+            event = self._reader.next_event()
+        match event:
+            case Request():
+                self._take(event)
+                return True
             case Malformed(status=0):
                 self.close()
             case Malformed(status=status, reason=reason):
                 self._write_reply(error(status, reason), None, keep=False)
                 self._end()
+        return False
+
+    def _lets_in(self, head: Head) -> bool:
+        """Tell whether a request may go on; the refusal of another is sent."""
+        if head is not self._let_in:  # the same one again, from who polls, needs no second look
+            refusal = self._owner.refusal(head)
+            if refusal is not None:
+                self._write_reply(refusal, head, keep=False)
+                self._end()
+                return False
+            self._let_in = head
+        if head.expects_continue and head.length:
+            self._send(b"HTTP/1.1 100 Continue\r\n\r\n")
         return True
+
+    def _take(self, request: Request) -> None:
+        """Have a request answered."""
+        self._set_read_timer("idle")
+        self._has_turn = False
+        self.exchange = exchange = HttpExchange(self, request.head, request.body)
+        self._owner.used(self)
+        self._owner.answer(exchange)
 
     def _on_turn(self) -> None:
         """Go on with one request, and with more if nobody else waits."""

@@ -16,6 +16,11 @@ MAX_DEPTH = 64
 MAX_ELEMENTS = 40_000
 """elements in a request; more take longer to read than any request is worth"""
 
+MAX_KNOWN = 64
+"""calls that are remembered as they came"""
+MAX_KNOWN_BYTES = 512
+"""of the request of each of them"""
+
 _MOMENT = re.compile(r"\d{8}T\d\d:\d\d:\d\d")
 _SPACE = " \t\r\n"
 
@@ -206,6 +211,28 @@ def decode_call(body: bytes) -> Call:
     if not builder.method:
         raise BadRequest("no method name")
     return Call(builder.method, builder.params or [])
+
+
+class Decoder:
+    """Decodes calls. Who polls sends the same bytes again and again, so small calls are remembered for a while."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Call] = {}
+
+    def decode(self, body: bytes) -> Call:
+        """Return the call that a request's body makes, or raise `BadRequest`."""
+        call = self._known.get(body)
+        if call is None:
+            call = decode_call(body)
+            # What a handler could change, a list or a struct, is made anew for each of them.
+            if len(body) <= MAX_KNOWN_BYTES and all(isinstance(value, _LASTING) for value in call.params):
+                if len(self._known) >= MAX_KNOWN:
+                    self._known.clear()
+                self._known[body] = call
+        return Call(call.method, call.params.copy())
+
+
+_LASTING = (str, int, float)
 
 
 def _refuse_doctype(*_declaration: object) -> None:

@@ -1,15 +1,20 @@
 """A process in words and as a struct: what `getProcessInfo` and the pages say about it."""
 
 import time
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
-from tmd.config.settings import AUTO, GroupSpec, ProcessSpec
+from tmd.config.settings import AUTO, Autorestart, GroupSpec, ProcessSpec
 from tmd.daemon.surface import ProcessView
-from tmd.http.encode import Rendered, escape, struct_template
+from tmd.http.encode import Rendered, StructForm, bit, escape
 from tmd.wire.states import ProcessState
 from tmd.wire.structs import PROCESS_INFO, capped_int
 
-_TEMPLATE = struct_template(PROCESS_INFO)
+_FORM = StructForm(PROCESS_INFO)
+# An enum takes longer to tell its name than a dict to find it.
+_STATES = {state: (str(int(state)), state.name) for state in ProcessState}
+_WHEN = {when: when.value for when in Autorestart}
 
 
 def describe(view: ProcessView) -> str:
@@ -26,6 +31,7 @@ def describe(view: ProcessView) -> str:
             return ""
 
 
+@lru_cache(maxsize=256)  # of a thousand programs most were started in the same few seconds
 def uptime(seconds: int) -> str:
     """Return `H:MM:SS`, with days before it from one day on; a clock that was set back counts as none."""
     minutes, second = divmod(max(0, seconds), 60)
@@ -37,28 +43,38 @@ def uptime(seconds: int) -> str:
 
 def render_process_info(view: ProcessView) -> Rendered:
     """Return the struct as XML, keys in the order of `PROCESS_INFO`."""
-    stdout_logfile = escape(view.stdout_logfile)
-    values = (
-        escape(view.id.process),
-        escape(view.id.group),
-        capped_int(view.start),
-        capped_int(view.stop),
-        capped_int(view.now),
-        view.state,
-        view.state.name,
-        escape(view.spawnerr),
-        capped_int(view.exitstatus),
-        stdout_logfile,
-        stdout_logfile,
-        escape(view.stderr_logfile),
-        view.pid,
-        escape(describe(view)),
-        view.paused,
-        view.starts,
-        view.stopped_by_hand,
-        view.spec.autorestart.value,
+    return Rendered(_struct(view).encode())
+
+
+def render_all_process_info(views: Iterable[ProcessView]) -> Rendered:
+    """Return an array of these structs."""
+    values = "".join([f"<value>{_struct(view)}</value>" for view in views])
+    return Rendered(f"<array><data>{values}</data></array>".encode())
+
+
+def _struct(view: ProcessView) -> str:
+    spec, stdout_logfile = view.spec, escape(view.stdout_logfile)
+    return _FORM.fill(
+        (
+            escape(spec.name),
+            escape(spec.group),
+            str(capped_int(view.start)),
+            str(capped_int(view.stop)),
+            str(capped_int(view.now)),
+            *_STATES[view.state],
+            escape(view.spawnerr),
+            str(capped_int(view.exitstatus)),
+            stdout_logfile,
+            stdout_logfile,
+            escape(view.stderr_logfile),
+            str(view.pid),
+            escape(describe(view)),
+            bit(view.paused),
+            str(view.starts),
+            bit(view.stopped_by_hand),
+            _WHEN[spec.autorestart],
+        )
     )
-    return Rendered((_TEMPLATE % values).encode())
 
 
 def config_info(group: GroupSpec, spec: ProcessSpec, active: ProcessView | None, *, inuse: bool) -> dict[str, Any]:

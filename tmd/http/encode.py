@@ -30,6 +30,8 @@ class Rendered(NamedTuple):
 
 def escape(text: str) -> str:
     """Return text as it may stand in XML. A carriage return survives the parser at the other end."""
+    if text.isascii() and text.isprintable() and not ("&" in text or "<" in text or ">" in text):
+        return text  # nearly all there is: a fraction of what the search costs
     if _SPECIAL.search(text) is None:
         return text
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
@@ -86,7 +88,7 @@ def _write(value: Any, add: Callable[[str], None]) -> None:
         add(f"<int>{max(MIN_INT, min(MAX_INT, value)):d}</int>")
     elif isinstance(value, Rendered):
         add(value.xml.decode())
-    elif isinstance(value, Mapping):
+    elif isinstance(value, (dict, Mapping)):  # a dict is one at a glance, a Mapping takes a long look
         add("<struct>")
         for name, member in value.items():
             add(f"<member><name>{escape(str(name))}</name><value>")
@@ -95,7 +97,7 @@ def _write(value: Any, add: Callable[[str], None]) -> None:
         add("</struct>")
     elif isinstance(value, bytes):
         _write(value.decode("utf-8", "replace"), add)
-    elif isinstance(value, Sequence):
+    elif isinstance(value, (list, tuple, Sequence)):
         add("<array><data>")
         for item in value:
             add("<value>")
@@ -110,16 +112,27 @@ def _write(value: Any, add: Callable[[str], None]) -> None:
         raise TypeError(f"cannot encode {type(value).__name__} as XML-RPC")
 
 
-_PLACES = {"int": "<int>%d</int>", "boolean": "<boolean>%d</boolean>", "string": "<string>%s</string>"}
-_PLACES["double"] = "<double>%r</double>"
+class StructForm:
+    """A struct that is written many times: all of its XML but the values is prepared once.
 
-
-def struct_template(fields: Sequence[Field]) -> str:
-    """Return a `%` template for a struct: the fields' values in order, strings escaped, make it XML.
-
-    Formatting a prepared template is what makes a list of a thousand processes cheap.
+    Joining prepared pieces is what makes a list of a thousand processes cheap.
     """
-    members = "".join(
-        f"<member><name>{field.name}</name><value>{_PLACES[field.type]}</value></member>" for field in fields
-    )
-    return f"<struct>{members}</struct>"
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        between = ["<struct>"]
+        for field in fields:
+            between[-1] += f"<member><name>{field.name}</name><value><{field.type}>"
+            between += ["", f"</{field.type}></value></member>"]
+        between[-1] += "</struct>"
+        self._pieces = between
+
+    def fill(self, values: Sequence[str]) -> str:
+        """Return the struct. `values`: one for each field, as they stand in XML (`escape`, digits, `bit`)."""
+        pieces = self._pieces.copy()
+        pieces[1::2] = values
+        return "".join(pieces)
+
+
+def bit(value: bool) -> str:
+    """Return a boolean as it stands in XML."""
+    return "1" if value else "0"

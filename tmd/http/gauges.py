@@ -6,7 +6,7 @@ from typing import Any
 
 from tmd.core.why import in_short
 from tmd.daemon.surface import DaemonSurface, GroupView, ProcessView
-from tmd.http.encode import Rendered, encode_array, escape, struct_template
+from tmd.http.encode import Rendered, StructForm, encode_array, escape
 from tmd.http.lookup import find, members
 from tmd.http.rpc import Handler, Pending
 from tmd.http.why import local_time
@@ -15,7 +15,7 @@ from tmd.wire.structs import GAUGE, capped_int
 
 KEEP_S = 10.0
 """each call keeps measuring going for so long"""
-_TEMPLATE = struct_template(GAUGE)
+_FORM = StructForm(GAUGE)
 
 
 def gauge_handlers(daemon: DaemonSurface) -> Mapping[str, Handler]:
@@ -67,10 +67,10 @@ def _views(daemon: DaemonSurface, names: Sequence[Any]) -> list[ProcessView]:
 
 
 def _structs(daemon: DaemonSurface, names: Sequence[Any]) -> Rendered:
-    return encode_array((_TEMPLATE % _values(daemon, view)).encode() for view in _views(daemon, names))
+    return encode_array(_FORM.fill(_values(daemon, view)).encode() for view in _views(daemon, names))
 
 
-def _values(daemon: DaemonSurface, view: ProcessView) -> tuple[Any, ...]:
+def _values(daemon: DaemonSurface, view: ProcessView) -> tuple[str, ...]:
     gauge = daemon.gauges.of(view.id)
     counts = daemon.counters.of(view.id)
     began = daemon.history.life_began(view.id) or view.start
@@ -78,18 +78,18 @@ def _values(daemon: DaemonSurface, view: ProcessView) -> tuple[Any, ...]:
         escape(view.id.namespec),
         escape(view.id.group),
         escape(view.id.process),
-        view.state,
+        str(int(view.state)),
         view.state.name,
-        view.pid,
-        max(0, capped_int(view.now - began)) if view.pid else 0,
-        gauge.cpu_percent if gauge is not None else 0.0,
-        capped_int(gauge.cpu_s * 1000) if gauge is not None else 0,
-        capped_int(gauge.rss_bytes / 1024) if gauge is not None else 0,
-        capped_int(gauge.threads) if gauge is not None else 0,
-        capped_int(gauge.fds) if gauge is not None else 0,
-        capped_int(gauge.processes) if gauge is not None else 0,
-        capped_int(counts.starts),
-        capped_int(sum(counts.restarts.values())),
+        str(view.pid),
+        str(max(0, capped_int(view.now - began)) if view.pid else 0),
+        repr(gauge.cpu_percent if gauge is not None else 0.0),
+        str(capped_int(gauge.cpu_s * 1000) if gauge is not None else 0),
+        str(capped_int(gauge.rss_bytes / 1024) if gauge is not None else 0),
+        str(capped_int(gauge.threads) if gauge is not None else 0),
+        str(capped_int(gauge.fds) if gauge is not None else 0),
+        str(capped_int(gauge.processes) if gauge is not None else 0),
+        str(capped_int(counts.starts)),
+        str(capped_int(sum(counts.restarts.values()))),
         escape(last_end(daemon, view)),
     )
 

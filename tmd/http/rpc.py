@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from tmd.core.traffic import OTHER
 from tmd.daemon.surface import DaemonSurface, Operation
-from tmd.http.decode import BadRequest, decode_call
+from tmd.http.decode import BadRequest, Decoder
 from tmd.http.encode import encode_fault, encode_response
 from tmd.http.replies import Exchange, Reply, error
 from tmd.wire.faults import Fault, RpcFault
@@ -120,6 +120,7 @@ class Rpc:
         self._handlers = handlers
         self._foreign: dict[str, Foreign] = {}
         self._shows_only = False
+        self._decoder = Decoder()
 
     def showing(self, handlers: Mapping[str, Handler]) -> "Rpc":
         """Return the same methods for listeners that only show: what may change something is refused there, FAILED."""
@@ -168,7 +169,7 @@ class Rpc:
     def answer(self, exchange: Exchange) -> None:
         """Answer a POST to the RPC path."""
         try:
-            call = decode_call(exchange.body)
+            call = self._decoder.decode(exchange.body)
         except BadRequest as why:
             self._daemon.log_trace(f"cannot read XML-RPC request: {why}")
             exchange.reply(error(400, f"not an XML-RPC request: {why}"))

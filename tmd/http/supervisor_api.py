@@ -11,8 +11,8 @@ from typing import Any
 
 from tmd.config.plan import Plan
 from tmd.daemon.surface import Channel, DaemonSurface, GroupView, Result
-from tmd.http.described import config_info, render_process_info
-from tmd.http.encode import Rendered, encode_array
+from tmd.http.described import config_info, render_all_process_info, render_process_info
+from tmd.http.encode import Rendered
 from tmd.http.log_files import MAX_READ, encode_tail, read_log, size_to_read, tail_log
 from tmd.http.lookup import find, find_group, find_process, in_states, members, status_array, verdict
 from tmd.http.rpc import Handler, Pending, shorten
@@ -56,7 +56,7 @@ def supervisor_handlers(daemon: DaemonSurface, most_bytes: int = MAX_READ) -> Ma
         "signalProcessGroup": api.signal_group,
         "signalAllProcesses": lambda wanted: api.signal_groups(daemon.groups(), wanted),
         "getProcessInfo": lambda name: render_process_info(find_process(daemon, name)),
-        "getAllProcessInfo": lambda: encode_array([render_process_info(view).xml for view in daemon.views()]),
+        "getAllProcessInfo": lambda: render_all_process_info(daemon.views()),
         "getAllConfigInfo": api.all_config_info,
         "readProcessStdoutLog": read_stdout,
         "readProcessLog": read_stdout,

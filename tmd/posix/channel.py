@@ -10,6 +10,7 @@ pipe until it is written: killed in between, the next one writes that piece agai
 
 import errno
 import os
+import select
 import stat
 from collections.abc import Callable, Hashable
 from enum import Enum
@@ -74,6 +75,8 @@ class Channel:
         self.fd = fd
         self.moved = 0
         self.watched = False
+        self.rest_s = 0.0005
+        """how long it was last left to fill"""
         self.ended = False
         self.owed: int | None = None
         """bytes to move until those who wait are called; None: nobody waits"""
@@ -133,6 +136,10 @@ class Channel:
         """Move up to `limit` bytes to where they belong."""
         self.moved = 0
         outlet = self.outlet
+        if outlet is not None and self._is_pipe and outlet.dormant:
+            events = pipes.news(self.fd)
+            if not events & select.POLLIN:
+                return Outcome.ENDED if events & select.POLLHUP else Outcome.EMPTY
         while True:
             verdict = Verdict.DROP if outlet is None else outlet.verdict(now)
             if verdict is Verdict.HOLD or (outlet is not None and outlet.users > 1 and not outlet.may_speak(self, now)):

@@ -8,14 +8,15 @@ words. Not one line of Python runs between fork and exec. Does not know why a pr
 import errno
 import os
 import resource
-import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypedDict
+
+import msgspec
 
 from tmd.posix import capabilities
 from tmd.posix.commands import SpawnRefused, find_command
+from tmd.posix.forking import fork
 from tmd.posix.privileges import find_user, possible
 from tmd.wire.faults import Fault
 
@@ -23,7 +24,6 @@ __all__ = [
     "Launch",
     "SpawnRefused",
     "find_command",
-    "forget",
     "pipes_refused",
     "send_signal",
     "set_files_limit",
@@ -32,12 +32,8 @@ __all__ = [
 
 SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
-_unreaped: dict[int, subprocess.Popen[bytes]] = {}
-"""a Popen object that is dropped while it thinks its child alive would wait for it, and take an exit from the loop"""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """All that is needed to start a program once.
 
     `path` is executed with `argv`; relative, it counts from `directory`. `environment` is the whole one. None means
@@ -65,7 +61,7 @@ class Launch:
 
 
 def spawn(name: str, launch: Launch) -> int:
-    """Start a program and return its pid; raises `SpawnRefused`. Whoever reaps it calls `forget`."""
+    """Start a program and return its pid; raises `SpawnRefused`."""
     executable = launch.path if "/" in launch.path else f"./{launch.path}"
     identity = _identity(launch)
     run, argv, environment = executable, launch.argv, launch.environment
@@ -73,19 +69,17 @@ def spawn(name: str, launch: Launch) -> int:
         run, argv = _through_interpreter(launch, executable)
         environment = _environment_between(launch)
     try:
-        child = subprocess.Popen(
+        return fork(
             argv,
-            executable=run,
+            run,
+            environment,
             stdin=launch.stdin,
             stdout=launch.stdout,
             stderr=launch.stderr,
-            close_fds=True,
-            cwd=launch.directory,
-            env=environment,
+            directory=launch.directory,
             umask=-1 if launch.umask is None else launch.umask,
             restore_signals=launch.restore_signals,
-            process_group=None if launch.terminal else 0,
-            start_new_session=launch.terminal,
+            session=launch.terminal,
             **identity,
         )
     except OSError as why:
@@ -95,16 +89,6 @@ def spawn(name: str, launch: Launch) -> int:
         raise _refusal(name, launch, executable, why, changes_identity=bool(identity)) from why
     except (ValueError, OverflowError) as why:  # a NUL, a name with "=", an id out of range
         raise SpawnRefused(f"couldn't exec {launch.argv[0]}: {why}", Fault.SPAWN_ERROR) from why
-    forget(child.pid, 0)  # one of the same number whose end nobody told us
-    _unreaped[child.pid] = child
-    return child.pid
-
-
-def forget(pid: int, returncode: int) -> None:
-    """The loop has reaped this child: nobody shall wait for it again."""
-    child = _unreaped.pop(pid, None)
-    if child is not None:
-        child.returncode = returncode
 
 
 def send_signal(pid: int, signum: int, whole_group: bool) -> None:
@@ -185,9 +169,9 @@ def _environment_between(launch: Launch) -> dict[str, str]:
 
 
 class _Identity(TypedDict, total=False):
-    user: int
-    group: int
-    extra_groups: list[int]
+    uid: int
+    gid: int
+    groups: list[int]
 
 
 def _identity(launch: Launch) -> _Identity:
@@ -200,16 +184,16 @@ def _identity(launch: Launch) -> _Identity:
             raise SpawnRefused(reason, Fault.SPAWN_ERROR)
     identity: _Identity = {}
     if launch.uid is not None:
-        identity["user"] = launch.uid
+        identity["uid"] = launch.uid
     if launch.gid is not None:
-        identity["group"] = launch.gid
+        identity["gid"] = launch.gid
     if launch.groups is not None:
-        identity["extra_groups"] = list(launch.groups)
+        identity["groups"] = list(launch.groups)
     return identity
 
 
 def _refusal(name: str, launch: Launch, executable: str, why: OSError, *, changes_identity: bool) -> SpawnRefused:
-    """Tell from an error of Popen at which step it happened.
+    """Tell from an error of `fork` at which step it happened.
 
     A failed exec names the executable, every earlier step of the child the directory; an error of fork or of our own
     names nothing. The directory is entered first: what only setgroups, setgid and setuid can say, they said.

@@ -4,10 +4,13 @@ import os
 import shlex
 import stat
 from collections.abc import Mapping
+from functools import lru_cache
 
 from tmd.wire.faults import Fault
 
 DEFAULT_PATH = "/bin:/usr/bin:/usr/local/bin"
+KNOWN_COMMANDS = 1024
+"""so many command lines are taken apart once only: that takes as long as to write a journal"""
 
 
 class SpawnRefused(Exception):
@@ -30,7 +33,7 @@ def find_command(command: str, environment: Mapping[str, str]) -> tuple[str, tup
     exists wins, executable or not. A relative path counts from the current directory.
     """
     try:
-        argv = tuple(shlex.split(command))
+        argv = _words(command)
     except ValueError as why:
         raise SpawnRefused(f"can't parse command {command!r}: {why}", Fault.NOT_EXECUTABLE) from why
     if not argv:
@@ -45,6 +48,11 @@ def find_command(command: str, environment: Mapping[str, str]) -> tuple[str, tup
     if not os.access(path, os.X_OK):
         raise SpawnRefused(f"no permission to run command {path!r}", Fault.NOT_EXECUTABLE)
     return path, argv
+
+
+@lru_cache(maxsize=KNOWN_COMMANDS)
+def _words(command: str) -> tuple[str, ...]:
+    return tuple(shlex.split(command))
 
 
 def _look_for(program: str, environment: Mapping[str, str]) -> tuple[str, int | None]:

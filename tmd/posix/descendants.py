@@ -22,18 +22,10 @@ def listed() -> bytes | None:
 
     Orphans that are handed to us become children of that thread.
     """
-    us = os.getpid()
     try:
-        fd = os.open(f"/proc/self/task/{us}/children", os.O_RDONLY | os.O_CLOEXEC)
+        return _read(f"/proc/self/task/{os.getpid()}/children")
     except OSError:
         return None
-    try:
-        found = os.read(fd, _CHUNK)
-        while chunk := os.read(fd, _CHUNK):
-            found += chunk
-    finally:
-        os.close(fd)
-    return found
 
 
 def children_of(pid: int) -> list[int]:
@@ -45,8 +37,7 @@ def children_of(pid: int) -> list[int]:
         return found
     for thread in threads:
         try:
-            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                found += map(int, file.read().split())
+            found += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
         except FileNotFoundError:
             continue  # the thread has ended
         except OSError:
@@ -149,6 +140,18 @@ def carries(pid: int, variable: str) -> str:
         if pair.startswith(prefix):
             return pair[len(prefix) :].decode(errors="replace")
     return ""
+
+
+def _read(path: str) -> bytes:
+    """Return a whole file of /proc; OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = os.read(fd, _CHUNK)
+        while chunk := os.read(fd, _CHUNK):
+            found += chunk
+    finally:
+        os.close(fd)
+    return found
 
 
 def _same(pid: int, seen: Glimpse) -> bool:

@@ -11,7 +11,8 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from tmd.posix.logfiles import LogTarget
 from tmd.posix.loop import Loop
@@ -44,8 +45,7 @@ UNHEARD_BYTES = 4 << 20
 _STOP_RETRY_S = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(msgspec.Struct, frozen=True):
     """What the drain tells about itself; bytes by path of the targets that are open, and altogether."""
 
     written: dict[str, int]
@@ -83,6 +83,10 @@ class Drain:
         self._on_heard = heard
         self._loop = Loop(on_error=failed)
         self._thread: threading.Thread | None = None
+        self._opening: set[Hashable] = set()
+        """channels the pump does not know of yet"""
+        self._patient = 0
+        """the thread whose posts wait for `wake`"""
         self._lock = threading.Lock()
         self._inbox: deque[tuple[LogTarget, bytes]] = deque()
         self._inbox_bytes: dict[LogTarget, int] = {}
@@ -90,7 +94,8 @@ class Drain:
         """taken from the inbox, but maybe not yet in an outlet's queue"""
         self._inbox_poked = False
         self._refused: dict[LogTarget, int] = {}
-        self._unheard = 0
+        self._unheard = self._unheard_of = 0
+        """bytes, and how often, of what transforms have found and the caller was not told so far"""
         self._heir: Callable[[Surrendered], None] | None = None
         self._outlets = Outlets(self._loop, self._dropped, self._resume)
         self._pump = Pump(self._loop, self._outlets, self)
@@ -104,13 +109,35 @@ class Drain:
         self._thread = threading.Thread(target=self._run, name="drain", daemon=True)
         self._thread.start()
 
+    def wait_for_wake(self) -> None:
+        """Have what this thread asks for from now on wait for `wake`, which it is to call before it rests.
+
+        Woken for each of many things, the two threads would take turns at the interpreter, which costs more than what
+        they do.
+        """
+        self._patient = threading.get_ident()
+
+    def wake(self) -> None:
+        """Do what was asked for."""
+        self._loop.wake()
+
     def open(self, key: Hashable, fd: int, sinks: Sinks, held: Held | None = None) -> None:
         """Take over the read end of a pipe, and what another drain held of it when it surrendered.
 
         A channel that has the key already goes on until its EOF. `fd` -1: as in `Carried`.
         """
-        if not self._post(functools.partial(self._pump.open, key, fd, sinks, held)) and fd >= 0:
+        self._opening.add(key)
+        if not self._post(functools.partial(self._open, key, fd, sinks, held)) and fd >= 0:
             os.close(fd)
+
+    def over(self, keys: Sequence[Hashable]) -> dict[Hashable, bytes] | None:
+        """Return the last bytes of channels that are all at their end, with everything where it belongs; else None.
+
+        For the thread that opens them. Whoever gets them needs neither `finish` nor `close`.
+        """
+        if any(key in self._opening or key in self._pump for key in keys) or self._unheard_of:  # in this order
+            return None
+        return self._pump.left_behind(keys)
 
     def retarget(self, key: Hashable, sinks: Sinks) -> None:
         """Send what a channel brings from now on elsewhere."""
@@ -223,7 +250,7 @@ class Drain:
             self._post(self._loop.stop)
             self._run()
             return
-        self._post(functools.partial(self._stop, deadline))
+        self._post(functools.partial(self._stop, deadline), now=True)
         self._thread.join(timeout_s + 1.0)
 
     def surrender(self, done: Callable[[Surrendered], None], timeout_s: float) -> None:
@@ -232,7 +259,7 @@ class Drain:
         What somebody waits for, and own writes, come first, but in `timeout_s`. Nothing is to be opened from now on.
         """
         deadline = self._loop.now() + timeout_s
-        self._post(functools.partial(self._surrender, deadline, done))
+        self._post(functools.partial(self._surrender, deadline, done), now=True)
 
     def take_up(self, unwritten: Sequence[tuple[LogTarget, bytes]]) -> None:
         """Write what another drain could not write before it surrendered; to be called before any `open`."""
@@ -260,6 +287,7 @@ class Drain:
         size = len(transformed.said) + sum(map(len, transformed.communicated))
         with self._lock:
             self._unheard += size
+            self._unheard_of += 1
         self._tell(functools.partial(self._hand_over, key, transformed, size))
 
     def crowded(self) -> bool:
@@ -305,9 +333,9 @@ class Drain:
             self._thread.join()
         heir(all_there_is)
 
-    def _post(self, callback: Callable[[], None]) -> bool:
+    def _post(self, callback: Callable[[], None], *, now: bool = False) -> bool:
         try:
-            self._loop.post(callback)
+            self._loop.post(callback, wake=now or threading.get_ident() != self._patient)
         except RuntimeError:
             return False  # it has ended, and with it all files
         return True
@@ -326,12 +354,17 @@ class Drain:
         with self._lock:
             crowded = self._unheard > UNHEARD_BYTES // 2
             self._unheard -= size
+            self._unheard_of -= 1
             resume = crowded and self._unheard <= UNHEARD_BYTES // 2
         try:
             self._on_heard(key, transformed)
         finally:
             if resume:
                 self._post(self._pump.resume_crowded)
+
+    def _open(self, key: Hashable, fd: int, sinks: Sinks, held: Held | None) -> None:
+        self._pump.open(key, fd, sinks, held)
+        self._opening.discard(key)
 
     # --- targets -----------------------------------------------------------------------------------------------------
 

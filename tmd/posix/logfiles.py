@@ -5,7 +5,6 @@ regular files are ever rotated or emptied, and that a file others renamed, remov
 next write at most `LOOK_EVERY_S` later. Raises the OSError of the system; what to do about it is decided elsewhere.
 """
 
-import dataclasses
 import errno
 import os
 import re
@@ -13,6 +12,8 @@ import select
 import socket
 import stat
 from collections.abc import Callable
+
+import msgspec
 
 from tmd.posix import rotation
 from tmd.posix.rotation import LINE_BYTES
@@ -27,8 +28,7 @@ _OWN_DESCRIPTOR = re.compile(r"/dev/(?:fd/(\d+)|(stdout)|(stderr))|/proc/self/fd
 _SAFE_PIPE_WRITE = 4096  # a pipe that is writable takes this much without blocking
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class LogTarget:
+class LogTarget(msgspec.Struct, frozen=True):
     """Where output goes. `maxbytes` 0: never rotated; `backups` 0: emptied instead."""
 
     path: str
@@ -65,6 +65,14 @@ class LogFile:
             self._open(now)
         elif now >= self._look_at:
             self._look(now)
+
+    @property
+    def rests(self) -> bool:
+        """Whether there is a regular file at the path: to open it can wait."""
+        try:
+            return stat.S_ISREG(os.lstat(self.target.path).st_mode)
+        except OSError:
+            return False
 
     def look_soon(self) -> None:
         """Compare path and file at the next `ensure`, whatever the time."""

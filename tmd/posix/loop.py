@@ -5,7 +5,8 @@ turn in every turn, a callback that raises is reported and counted and the loop 
 that was closed behind the loop's back cannot make it spin. Knows nothing of processes, logs or HTTP.
 
 One turn: wait, ready descriptors, signals and children, due timers, callbacks for "soon", callbacks from other
-threads. What a callback asks for is served in the next turn, so nothing can keep the others from theirs.
+threads, callbacks for the end of the turn. What a callback asks for is served in the next turn, but for what is to be
+done once for all that this one brings; so nothing can keep the others from theirs.
 
 Should the process stand still for a while (SIGSTOP, a frozen control group or machine), the others may have stood
 still with it: a patient timer gives them the time they had left when it was last seen to go on.
@@ -88,7 +89,7 @@ class Loop:
     """An event loop. Signals are touched only by `on_signal` and `on_child`; without these any thread may run one.
 
     `on_error` gets the traceback of every callback that raised, `on_stall` for how many seconds at least the loop stood
-    still, before any timer fires that was due meanwhile.
+    still, before any timer fires that was due meanwhile. `on_rest` is called at the end of every turn.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Loop:
     ) -> None:
         self.on_error = on_error
         self.on_stall: Callable[[float], object] = lambda seconds: None
+        self.on_rest: Callback | None = None
         self._wakeups = self._callbacks = self._errors = 0
         self._lag_max_s = self._busy_s = 0.0
         self._clock = clock
@@ -111,6 +113,7 @@ class Loop:
         self._sequence = itertools.count()
         self._compact_at = COMPACT_FROM
         self._soon: deque[Callback] = deque()
+        self._last: deque[Callback] = deque()
         self._on_signal: dict[int, Callable[[int], object]] = {}
         self._on_child: Callable[[ChildEvent], object] | None = None
         self._wakeup = WakeUp()
@@ -191,6 +194,10 @@ class Loop:
         """Call back in the next turn. From the loop's own thread; `post` is for the others."""
         self._soon.append(callback)
 
+    def call_last(self, callback: Callback) -> None:
+        """Call back at the end of this turn, once for all that it brings. What is asked for there has its turn next."""
+        self._last.append(callback)
+
     def on_signal(self, signum: int, callback: Callable[[int], object]) -> None:
         """Call back in the loop after this signal arrived; arrivals within one turn count once. Main thread only."""
         self._on_signal[signum] = callback
@@ -206,16 +213,25 @@ class Loop:
         """Reap no more: who ends from now on is left to whoever reaps next."""
         self._on_child = None
 
-    def post(self, callback: Callback) -> None:
+    def post(self, callback: Callback, *, wake: bool = True) -> None:
         """Call back in the loop; from any thread. What is accepted is called before `run` returns.
 
-        RuntimeError once `run` has ended.
+        Without `wake` not before another one is posted or `wake` is called. RuntimeError once `run` has ended.
         """
         with self._lock:
             if self._refusing:
                 raise RuntimeError("cannot post: the loop has ended")
             self._posted.append(callback)
-            if not self._poked:
+            if wake and not self._poked:
+                self._poked = True
+                self._wakeup.poke()
+
+    def wake(self) -> None:
+        """Have called back what was posted without waking anybody; from any thread, and when there is nothing, too."""
+        if not self._posted or self._poked:
+            return
+        with self._lock:
+            if not self._poked and not self._refusing:
                 self._poked = True
                 self._wakeup.poke()
 
@@ -248,6 +264,7 @@ class Loop:
         self._watches.clear()
         self._timers.clear()
         self._soon.clear()
+        self._last.clear()
         self._posted.clear()
         self._selector.close()
         self._wakeup.close()
@@ -278,6 +295,10 @@ class Loop:
             self._call(self._soon.popleft())
         if self._poked:
             self._run_posted()
+        for _ in range(len(self._last)):
+            self._call(self._last.popleft())
+        if self.on_rest is not None:
+            self._call(self.on_rest)
         took_s = self._clock() - began
         self._busy_s += took_s
         self._lag_max_s = max(self._lag_max_s, took_s)
@@ -286,7 +307,7 @@ class Loop:
         timers = self._timers
         while timers and timers[0][2].callback is None:
             heapq.heappop(timers)
-        if self._soon or self._wakeup.noted or self._stopping:
+        if self._soon or self._last or self._wakeup.noted or self._stopping:
             return self._selector.select(0)
         if not timers:
             ready = self._selector.select(None)

@@ -21,6 +21,7 @@ CLOCKS_APART_S = 60.0
 """the kernel's log has a clock of its own, which may be so much off"""
 
 _INITIAL_PID_NAMESPACE = "pid:[4026531836]"
+_OOM_KILL = re.compile(rb"\noom_kill (\d+)\n")
 _KILLED = re.compile(rb"\bKilled process (\d+) ")
 _RESIDENT = re.compile(rb"\b(?:anon|file|shmem)-rss:(\d+)kB")
 
@@ -151,13 +152,18 @@ def _at_s(line: bytes) -> float:
 
 def _count(path: str) -> int | None:
     try:
-        with open(path, "rb") as file:
-            for line in file:
-                if line.startswith(b"oom_kill "):
-                    return int(line.split()[1])
-    except (OSError, ValueError):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
         return None
-    return None
+    try:
+        text = b"\n"
+        while not (found := _OOM_KILL.search(text)) and (more := os.read(fd, 8192)):  # it adds all up for each read
+            text += more
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+    return int(found[1]) if found else None
 
 
 def _group_events(places: Places) -> str:

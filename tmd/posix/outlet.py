@@ -113,6 +113,11 @@ class Outlet:
             return Verdict.WRITE
         return Verdict.HOLD if now < since + HOLD_S else Verdict.DROP
 
+    @property
+    def dormant(self) -> bool:
+        """Whether there is a file to write to that needs not be opened before there is something to be written."""
+        return self.file.fd < 0 and not self._queue and self._trouble_since is None and self.file.rests
+
     # --- what goes in ----------------------------------------------------------------------------------------------
 
     def splice(self, source: int, limit: int, now: float, see: Callable[[bytes], None] | None = None) -> int:

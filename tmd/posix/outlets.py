@@ -23,6 +23,8 @@ class Outlets:
         self._resume = resume
         self._by_path: dict[str, Outlet] = {}
         self._by_target: dict[LogTarget, Outlet] = {}
+        self._names: dict[Outlet, tuple[str, list[LogTarget]]] = {}
+        """under which keys each is in the other two"""
         self._readers: dict[str, list[Succession]] = {}
         self._gone_written = 0
         self._gone_dropped = 0
@@ -43,7 +45,9 @@ class Outlets:
             if outlet is None:
                 outlet = self._by_path[path] = Outlet(target, self._loop, self._report, self._resume)
                 outlet.file.readers = self._readers.get(path, [])
+                self._names[outlet] = (path, [])
             self._by_target[target] = outlet
+            self._names[outlet][1].append(target)
         if outlet.target != target:
             outlet.file.adopt(target)
         return outlet
@@ -122,7 +126,7 @@ class Outlets:
 
     def _retire(self, outlet: Outlet) -> None:
         """Close a target nobody wants any more, once it is written or hopeless."""
-        if outlet.users or outlet.kept or outlet not in self._by_path.values():
+        if outlet.users or outlet.kept or outlet not in self._names:
             return
         now = self._loop.now()
         if not outlet.flush(now) and outlet.verdict(now) is Verdict.HOLD:
@@ -132,8 +136,10 @@ class Outlets:
         outlet.close()
         self._gone_written += outlet.written
         self._gone_dropped += outlet.losses.total
-        self._by_path = {path: other for path, other in self._by_path.items() if other is not outlet}
-        self._by_target = {target: other for target, other in self._by_target.items() if other is not outlet}
+        path, targets = self._names.pop(outlet)
+        del self._by_path[path]
+        for target in targets:
+            del self._by_target[target]
 
 
 def _real(target: LogTarget) -> str:

@@ -7,6 +7,7 @@ its input does not come to an end.
 
 import fcntl
 import os
+import select
 import struct
 import termios
 
@@ -62,6 +63,20 @@ def waiting_bytes(fd: int) -> int:
     except OSError:
         return 0
     return int(struct.unpack("i", answer)[0])
+
+
+def close_all(fds: list[int]) -> None:
+    """Close these descriptors, and empty the list."""
+    while fds:
+        os.close(fds.pop())
+
+
+def news(fd: int) -> int:
+    """Return what poll(2) tells of the pipe at once: POLLIN when bytes wait, POLLHUP when nobody can write any more."""
+    asked = select.poll()
+    asked.register(fd, select.POLLIN)
+    found = asked.poll(0)
+    return found[0][1] if found else 0
 
 
 def _both_ways(*, ours: int, theirs: int) -> int:

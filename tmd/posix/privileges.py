@@ -2,7 +2,8 @@
 
 import os
 import pwd
-from dataclasses import dataclass
+
+import msgspec
 
 from tmd.posix import capabilities
 
@@ -14,8 +15,7 @@ class PrivilegesRefused(OSError):
     """The process could not become the user; the text says at which step."""
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(msgspec.Struct, frozen=True):
     """An entry of the password database."""
 
     uid: int

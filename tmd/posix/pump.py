@@ -5,7 +5,7 @@ owed to somebody who waits is moved without any rest, and that a silent channel 
 """
 
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 from tmd.posix import pipes
@@ -16,11 +16,12 @@ from tmd.posix.outlet import Outlet
 from tmd.posix.outlets import Outlets
 from tmd.posix.sinks import Carried, Held, Sinks
 
-REST_S = 0.0005
-"""a busy pipe is left to fill so long: measured, less costs more and brings less, more lets a 1 MiB pipe run full"""
-QUIET_REST_S = 0.002
-QUIET_BYTES = 4096
-"""who brought less than this at once rests longer"""
+FILL = 4
+"""one part in so many of a pipe is what a look at it aims for: little enough to be in the processor's caches still, much
+enough to pay for the look, and the writer finds room for as long as this thread may be late"""
+LEAST_REST_S = 0.00005
+MOST_REST_S = 0.002
+"""a pipe that brings little is left to fill for so long"""
 ROUND_BYTES = 1 << 20
 """moved for one channel before the others have their turn"""
 
@@ -41,14 +42,12 @@ class Pump:
         self._around = around
         self._channels: dict[Hashable, Channel] = {}
         self._heirs: dict[Channel, None] = {}  # their key belongs to a newer channel
-        self._resting: dict[Channel, None] = {}
+        self._resting: dict[Channel, Timer] = {}
         self._hot: dict[Channel, None] = {}
         self._held: dict[Outlet, dict[Channel, None]] = {}
         self._crowded_out: dict[Channel, None] = {}
         self._left_behind: dict[Hashable, bytes] = {}
         """last bytes of channels that ended before their programs"""
-        self._rest: Timer | None = None
-        self._rest_ends = 0.0
 
     def __len__(self) -> int:
         return len(self._channels) + len(self._heirs)
@@ -73,9 +72,7 @@ class Pump:
 
     def retarget(self, key: Hashable, sinks: Sinks) -> None:
         """Give the channels of a key other sinks."""
-        for channel in self._all_channels():
-            if channel.key != key:
-                continue
+        for channel in self._channels_of(key):
             before = channel.outlet
             self._leave(channel)
             channel.retarget(sinks, self._outlets.use(sinks.target), self._loop.now())
@@ -85,10 +82,21 @@ class Pump:
 
     def close(self, key: Hashable) -> None:
         """Give up the channels of a key."""
-        for channel in self._all_channels():
-            if channel.key == key:
-                self._drop_channel(channel)
+        for channel in self._channels_of(key):
+            self._drop_channel(channel)
         self._left_behind.pop(key, None)
+
+    def __contains__(self, key: Hashable) -> bool:
+        """Tell whether there is such a channel, or something of it that is not written yet; from any thread."""
+        return key in self._channels
+
+    def left_behind(self, keys: Sequence[Hashable]) -> dict[Hashable, bytes]:
+        """Return, once, the last bytes that channels have brought which are there no more; from any thread."""
+        return {key: last for key in keys if (last := self._left_behind.pop(key, None)) is not None}
+
+    def _channels_of(self, key: Hashable) -> list[Channel]:
+        newest = self._channels.get(key)
+        return [*([] if newest is None else [newest]), *(older for older in self._heirs if older.key == key)]
 
     def _all_channels(self) -> list[Channel]:
         return [*self._channels.values(), *self._heirs]
@@ -146,20 +154,14 @@ class Pump:
                 self._loop.call_soon(self._hot_round)
             self._hot[channel] = None
             return
-        self._resting[channel] = None
-        ends = now + (REST_S if channel.moved >= QUIET_BYTES else QUIET_REST_S)
-        if self._rest is not None:
-            if self._rest_ends <= ends:
-                return
-            self._rest.cancel()
-        self._rest, self._rest_ends = self._loop.call_at(ends, self._round), ends
+        # As long as it takes to bring what is aimed for, at the rate of the last rest.
+        rest_s = channel.rest_s * channel.capacity / (FILL * max(channel.moved, 1))
+        channel.rest_s = rest_s = min(max(rest_s, LEAST_REST_S), MOST_REST_S)
+        self._resting[channel] = self._loop.call_at(now + rest_s, functools.partial(self._wake, channel))
 
-    def _round(self) -> None:
-        self._rest = None
-        resting, self._resting = self._resting, {}
-        for channel in resting:
-            if not channel.ended:
-                self._step(channel)
+    def _wake(self, channel: Channel) -> None:
+        del self._resting[channel]
+        self._step(channel)
 
     def _hot_round(self) -> None:
         hot, self._hot = self._hot, {}
@@ -171,7 +173,8 @@ class Pump:
         """Take a channel out of whatever it waits in."""
         if channel.watched:
             self._unwatch(channel)
-        self._resting.pop(channel, None)
+        if (rest := self._resting.pop(channel, None)) is not None:
+            rest.cancel()
         self._hot.pop(channel, None)
         self._crowded_out.pop(channel, None)
         if channel.outlet in self._held:
@@ -202,11 +205,11 @@ class Pump:
         channel.settle(self._loop.now())
 
     def _forget(self, channel: Channel) -> None:
+        if not channel.heard_out and (last := channel.last_bytes()):
+            self._left_behind[channel.key] = last
         self._heirs.pop(channel, None)
         if self._channels.get(channel.key) is channel:
             del self._channels[channel.key]
-        if not channel.heard_out and (last := channel.last_bytes()):
-            self._left_behind[channel.key] = last
         self._outlets.unuse(channel.outlet, channel)
         channel.outlet = None
 
@@ -259,7 +262,7 @@ class Pump:
 
     def surrender(self) -> list[Carried]:
         """Give away all channels, older ones of a key first; who waits for what they owe is called."""
-        carried = [Carried(key, -1, Held(last=last.decode("latin-1"))) for key, last in self._left_behind.items()]
+        carried = [Carried(key, -1, Held(last=last.decode("latin-1"))) for key, last in list(self._left_behind.items())]
         self._left_behind.clear()
         for channel in [*self._heirs, *self._channels.values()]:
             self._leave(channel)

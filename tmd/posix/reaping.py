@@ -4,14 +4,14 @@ Knows pids and wait statuses, not whose they are.
 """
 
 import os
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 WAIT_FLAGS = os.WNOHANG | os.WUNTRACED | os.WCONTINUED
 
 
-@dataclass(frozen=True, slots=True)
-class ChildEvent:
+class ChildEvent(msgspec.Struct, frozen=True, eq=False):
     """Something happened to a process. An exit carries `code` or `signal`, a stop the `signal` that stopped it.
 
     An exit with neither: it was not ours to reap, and the kernel does not tell how it ended.
@@ -22,8 +22,18 @@ class ChildEvent:
     code: int | None = None
     signal: int | None = None
     core: bool = False
-    cpu_s: float = field(default=0.0, compare=False)
-    """of an exit: processor time it used, and its children that it waited for"""
+    cpu_s: float = 0.0
+    """of an exit: processor time it used, and its children that it waited for; no two lives have the same"""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ChildEvent) and self._what == other._what
+
+    def __hash__(self) -> int:
+        return hash(self._what)
+
+    @property
+    def _what(self) -> tuple[object, ...]:
+        return self.pid, self.kind, self.code, self.signal, self.core
 
 
 def reap(at_most: int) -> list[ChildEvent]:

@@ -4,8 +4,9 @@ Words only: moving bytes is for others.
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from tmd.posix.linewise import Format
 from tmd.posix.logfiles import LogTarget
@@ -60,8 +61,7 @@ class Tally:
         self.count = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Sinks:
+class Sinks(msgspec.Struct, frozen=True):
     """Where the output of one channel goes. All None: read, so that nobody hangs, and forgotten."""
 
     target: LogTarget | None = None
@@ -77,12 +77,11 @@ class Sinks:
     """counts what was taken out of the pipe, wherever it went then"""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """What a drain holds of a channel beside the pipe, in words that JSON knows; bytes are Latin-1."""
 
-    transform: State = field(default_factory=dict)
-    lines: State = field(default_factory=dict)
+    transform: State = {}
+    lines: State = {}
     syslog: str = ""
     """a line that was begun"""
     last: str = ""
@@ -93,8 +92,7 @@ class Held:
     """its program has ended"""
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(msgspec.Struct, frozen=True):
     """A channel that another drain is to go on with. `fd` -1: it has ended, and only its last bytes are left."""
 
     key: Hashable
@@ -102,8 +100,7 @@ class Carried:
     held: Held
 
 
-@dataclass(frozen=True, slots=True)
-class Surrendered:
+class Surrendered(msgspec.Struct, frozen=True):
     """All that a drain had, for the next one."""
 
     channels: list[Carried]

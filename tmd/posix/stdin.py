@@ -6,7 +6,6 @@ before the next; where many deliver, one after the other, they look whether it i
 
 import errno
 import os
-from collections import deque
 from collections.abc import Callable
 
 from tmd.posix.loop import Loop
@@ -28,7 +27,7 @@ class StdinWriter:
         self._max_bytes = max_bytes
         self._queue = bytearray()
         self._written = 0
-        self._deliveries: deque[tuple[int, Done]] = deque()
+        self._deliveries: list[tuple[int, Done]] = []  # few at a time; a deque takes a page for six of them, empty
         """how many bytes have to be written for a delivery to be through, and whom to tell"""
 
     @property
@@ -86,7 +85,7 @@ class StdinWriter:
 
     def forget(self, done: Done) -> None:
         """Whoever waits for deliveries to be through waits no longer; what was delivered is written all the same."""
-        self._deliveries = deque(one for one in self._deliveries if one[1] != done)
+        self._deliveries = [one for one in self._deliveries if one[1] != done]
 
     def close(self) -> None:
         """Close it, dropping what was not written yet; idempotent."""
@@ -104,9 +103,9 @@ class StdinWriter:
         """Go on writing, the child has read something."""
         if self._write():
             while self._deliveries and self._deliveries[0][0] <= self._written:
-                self._deliveries.popleft()[1](True)
+                self._deliveries.pop(0)[1](True)
             return
-        broken, self._deliveries = self._deliveries, deque()
+        broken, self._deliveries = self._deliveries, []
         for _, done in broken:
             done(False)
 

@@ -85,8 +85,8 @@ def read_tree(path: str, *, uid: int, expand: Expand) -> Tree:
 
 
 def read_sections(path: str) -> Mapping:
-    """Read one file alone, whatever its format, for a reader that wants a section of its own."""
-    return _parse(path, None).root
+    """Read one file alone, whatever its format, for who wants a section of its own; programs may be missing."""
+    return _parse(path, None, programs=False).root
 
 
 def _refused(reason: str, path: str, hint: str = "") -> ConfigRefused:
@@ -164,7 +164,7 @@ def _format(path: str, text: str) -> str:
     return "ini"
 
 
-def _parse(path: str, format_wanted: str | None) -> _Parsed:
+def _parse(path: str, format_wanted: str | None, *, programs: bool = True) -> _Parsed:
     read = _read_text(path)
     text = read.text
     kind = format_wanted or _format(path, text)
@@ -178,9 +178,9 @@ def _parse(path: str, format_wanted: str | None) -> _Parsed:
 
         root = parse_toml(text.removeprefix("\ufeff"), path)
     else:
-        from tmd.tree.ini import parse_ini  # noqa: PLC0415
+        from tmd.tree.ini import parse_ini, without_plain_programs  # noqa: PLC0415
 
-        root = parse_ini(text, path)
+        root = parse_ini(text if programs else without_plain_programs(text), path)
     return _Parsed(path, kind, root, read.mode, read.group, read.size)
 
 

@@ -9,6 +9,7 @@ indented deeper than its key goes on with the value; keys are lower-cased; the l
 sections are one section.
 """
 
+import re
 from typing import NamedTuple
 
 from configobj import ConfigObj
@@ -17,6 +18,19 @@ from tmd.tree.node import Entry, Mapping, Origin, Scalar
 from tmd.tree.problems import ConfigRefused, Problem
 
 _COMMENT_MARKS = ("#", ";")
+
+
+_KEY_LINE = r"[A-Za-z_][\w.-]*[ \t]*[=:][^\r\n]*"
+_PLAIN_PROGRAM = re.compile(
+    r"^\[(?:program|eventlistener|fcgi-program):[^\]\r\n#;]*\][ \t]*\r?\n"
+    rf"(?:(?:{_KEY_LINE}|[#;][^\r\n]*|[ \t]*)\r?\n)*+(?=\[[^\]\r\n#;]+\]|\Z)",
+    re.MULTILINE,
+)
+"""A section in which nothing can be wrong, and which ends where the next one begins: one line a key, none indented."""
+
+
+_AT_ONCE = 100
+"""sections that ConfigObj has in its hands at once: each weighs some kilobytes there"""
 
 
 class _Bad(NamedTuple):
@@ -47,12 +61,20 @@ class _Section(NamedTuple):
 def parse_ini(text: str, file: str) -> Mapping:
     """Return the sections of an INI text as mappings of texts; raises ConfigRefused with every bad line."""
     sections = _fold(text, file)
+    entries: dict[str, Entry] = {}
+    names = list(sections)
+    for at in range(0, len(names), _AT_ONCE):
+        _read({name: sections[name] for name in names[at : at + _AT_ONCE]}, entries)
+    return Mapping(entries, Origin(file, 1, 1))
+
+
+def _read(sections: dict[str, _Section], entries: dict[str, Entry]) -> None:
+    """Have ConfigObj read some sections, and put them among the entries."""
     lines: list[str] = []
     for name, section in sections.items():
         lines.append(f"[':{_quoted(name)}']")
         lines += [f"'{_quoted(key)}' = '''{_quoted(value.text)}'''" for key, value in section.values.items()]
     parsed = ConfigObj(lines, interpolation=False, list_values=False, raise_errors=True)
-    entries: dict[str, Entry] = {}
     for header, body in parsed.items():
         name = _unquoted(header[1:])
         section = sections[name]
@@ -62,7 +84,16 @@ def parse_ini(text: str, file: str) -> Mapping:
             value = section.values[key]
             options[key] = Entry(value.origin, Scalar(_unquoted(quoted_value), value.value_origin))
         entries[name] = Entry(section.origin, Mapping(options, section.origin, name))
-    return Mapping(entries, Origin(file, 1, 1))
+        body.parent = body.main = None  # else it all stays until somebody looks for circles
+    parsed.parent = parsed.main = None
+
+
+def without_plain_programs(text: str) -> str:
+    """Return an INI text without its programs, each line where it was, for who has no use for ten thousand of them.
+
+    A section that is written in any but the plainest way stays: what is wrong with it is found as before.
+    """
+    return _PLAIN_PROGRAM.sub(lambda section: "\n" * section[0].count("\n"), text)
 
 
 def _quoted(text: str) -> str:
@@ -105,8 +136,6 @@ def _content(line: str) -> tuple[str, bool]:
     stripped = line.strip()
     if stripped.startswith(_COMMENT_MARKS):
         return "", True
-    if "#" not in line and ";" not in line:
-        return stripped, False
     places = dict.fromkeys(_COMMENT_MARKS, -1)
     while places:
         for mark in tuple(places):
@@ -128,12 +157,12 @@ def _fold(text: str, file: str) -> dict[str, _Section]:
     bad: list[_Bad] = []
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for number, line in enumerate(lines, 1):
-        content, commented = _content(line)
+        content, commented = (line.strip(), False) if "#" not in line and ";" not in line else _content(line)
         if not content:
             if value is not None and not commented and number < len(lines):
                 value.lines.append("")
             continue
-        indent = len(line) - len(line.lstrip())
+        indent = 0 if line[0] == content[0] else len(line) - len(line.lstrip())
         if value is not None and indent > key_indent:
             value.lines.append(content)
             continue
@@ -146,8 +175,10 @@ def _fold(text: str, file: str) -> dict[str, _Section]:
         elif section is None:
             raise _headless(file, number, line, last=number == len(lines))
         else:
-            delimiter = min((at for at in (content.find("="), content.find(":")) if at >= 0), default=0)
-            if delimiter == 0:
+            delimiter, colon = content.find("="), content.find(":")
+            if delimiter < 0 or 0 <= colon < delimiter:
+                delimiter = colon
+            if delimiter <= 0:
                 bad.append(_Bad(number, line if number == len(lines) else line + "\n"))
                 continue
             key = content[:delimiter].rstrip().lower()

@@ -22,7 +22,8 @@ class Field(NamedTuple):
 
 def capped_int(value: float) -> int:
     """Return a number as an XML-RPC integer: whole, and saturated at 32 bits."""
-    return max(MIN_INT, min(MAX_INT, int(value)))
+    number = int(value)
+    return number if MIN_INT <= number <= MAX_INT else MAX_INT if number > 0 else MIN_INT
 
 
 PROCESS_INFO: tuple[Field, ...] = (

@@ -36,7 +36,7 @@ def test_a_life_is_remembered_until_the_process_is_removed() -> None:
     assert records.get(web.id) is None
     ours, theirs = os.pipe()
     try:
-        records.began(web, "k.1", os.getpid(), stdin=theirs, outputs={"stdout": ours})
+        records.began(web, "k.1", os.getpid(), 0, stdin=theirs, outputs={"stdout": ours})
         pipe = os.fstat(ours).st_ino
     finally:
         os.close(ours)

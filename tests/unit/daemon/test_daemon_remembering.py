@@ -77,7 +77,7 @@ class Stage:
     def spawn(self, spec: ProcessSpec, pid: int) -> None:
         token = self.journal.next_token()
         self.remembering.intend(spec, token)
-        self.records.began(spec, token, pid)
+        self.records.began(spec, token, pid, 0)
         self.step(ForProcess(spec.id, Spawned(pid)))
 
     def up(self, *names: str) -> None:

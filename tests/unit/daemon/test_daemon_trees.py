@@ -41,6 +41,8 @@ class Machine:
     def call_soon(self, callback: Callable[[], object]) -> None:
         self.soon.append(callback)
 
+    call_last = call_soon
+
     def call_later(self, delay_s: float, callback: Callable[[], object]) -> None:
         self.later.append((self.time + delay_s, callback))
 

@@ -7,12 +7,14 @@ import pytest
 
 from tmd.http.encode import (
     Rendered,
+    StructForm,
+    bit,
     encode_array,
     encode_fault,
     encode_response,
     encode_text,
     encode_value,
-    struct_template,
+    escape,
 )
 from tmd.wire.structs import Field
 
@@ -78,6 +80,8 @@ def test_a_log_is_decoded_across_pieces() -> None:
     assert decoded(encode_text(b"\xc3")) == "\ufffd"
 
 
-def test_a_template_makes_the_struct() -> None:
-    template = struct_template((Field("n", "int", ""), Field("s", "string", ""), Field("b", "boolean", "")))
-    assert decoded(Rendered((template % (5, "x", True)).encode())) == {"n": 5, "s": "x", "b": True}
+def test_a_form_makes_the_struct() -> None:
+    form = StructForm((Field("n", "int", ""), Field("s", "string", ""), Field("b", "boolean", "")))
+    for text in ("x", "<&>"):
+        filled = form.fill(("5", escape(text), bit(True)))
+        assert decoded(Rendered(filled.encode())) == {"n": 5, "s": text, "b": True}

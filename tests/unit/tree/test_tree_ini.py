@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmd.tree.ini import parse_ini
+from tmd.tree.ini import parse_ini, without_plain_programs
 from tmd.tree.node import Mapping, Origin, Scalar
 from tmd.tree.problems import ConfigRefused
 
@@ -73,3 +73,12 @@ def test_all_bad_lines_are_told_at_once() -> None:
 def test_a_byte_order_mark_is_explained() -> None:
     with pytest.raises(ConfigRefused, match="byte order mark"):
         parse_ini("\ufeff[a]\nx=1\n", "x.ini")
+
+
+def test_programs_can_be_left_out() -> None:
+    programs = "".join(f"[program:p{n}]\ncommand=/bin/true\n; why\n\nautostart : false\n" for n in range(3))
+    text = f"[supervisord]\nx=1\n{programs}[program:odd]\ncommand=/bin/true\n  and more\n[supervisorctl]\ny=2\n"
+    kept = parse_ini(without_plain_programs(text), "x.ini")
+    assert list(kept.entries) == ["supervisord", "program:odd", "supervisorctl"]
+    whole = parse_ini(text, "x.ini")
+    assert all(whole.entries[name] == entry for name, entry in kept.entries.items())

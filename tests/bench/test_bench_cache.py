@@ -1,0 +1,73 @@
+"""What the bench fetches and builds is kept outside the tree, made once, and its failure is told."""
+
+import multiprocessing
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import cache, stamping
+from bench.unavailable import Unavailable
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "taskmaster-bench"
+
+
+def test_it_is_below_the_users_cache(kept: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert cache.cache() == kept
+    assert kept.is_dir()
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache.cache() == tmp_path / "home/.cache/taskmaster-bench"
+
+
+def test_a_command_that_fails_is_told_by_its_last_words() -> None:
+    with pytest.raises(Unavailable, match="cannot build it: no such luck"):
+        cache.run((sys.executable, "-c", "raise SystemExit('no such luck')"), "build it")
+
+
+def test_a_command_that_is_not_there_is_told() -> None:
+    with pytest.raises(Unavailable, match=r"cannot build it: .*No such file"):
+        cache.run(("/no/such/compiler",), "build it")
+
+
+def test_only_one_makes_a_thing_at_a_time() -> None:
+    forked = multiprocessing.get_context("spawn")
+    makers = [forked.Process(target=_make) for _ in range(2)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join(60)
+    assert [maker.exitcode for maker in makers] == [0, 0]
+    assert (cache.cache() / "thing").read_text() == "made"
+
+
+def _make() -> None:
+    with cache.making("thing") as path:
+        if not path.is_file():
+            with path.open("x") as file:  # fails when another one is making it
+                file.write("made")
+
+
+def test_the_helper_is_built_once(kept: Path) -> None:
+    stamping.helper.cache_clear()
+    try:
+        built = stamping.helper()
+        assert built.parent == kept
+        first = built.stat().st_ino
+        stamping.helper.cache_clear()
+        assert stamping.helper().stat().st_ino == first
+        assert [path.name for path in kept.iterdir() if not path.name.startswith(".")] == [built.name]
+    finally:
+        stamping.helper.cache_clear()
+
+
+def test_an_environment_of_which_nothing_can_be_fetched_is_none(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"cannot install no-such-thing==1 from PyPI"):
+            cache.venv("nothing", "no-such-thing==1")
+    assert not (kept / "nothing/installed").exists()
