@@ -102,6 +102,20 @@ def test_states_and_wishes_outlive_the_daemon(rig: Rig) -> None:
     rig.stop()
 
 
+def test_when_it_was_stopped_is_known_however_soon_the_daemon_is_killed(rig: Rig) -> None:
+    rig.write_native(f"""
+  web: {{command: "{SLEEP}", startsecs: 0}}
+""")
+    rig.start()
+    began = rig.until("web", "RUNNING")["start"]
+    rig.rpc.supervisor.stopProcess("web")
+    again(rig)
+    info = rig.info("web")
+    assert info["statename"] == "STOPPED"
+    assert began <= info["stop"] <= info["now"]
+    rig.stop()
+
+
 def test_what_ended_while_nobody_was_there_is_told_and_restarted_by_its_rule(rig: Rig) -> None:
     rig.write_native(f"""
   web: {{command: "{SLEEP}", startsecs: 0}}
