@@ -50,7 +50,7 @@ def explain(error: Unreachable, address: Address, target: Target, surroundings: 
 
 
 def living_pid(pidfile: str | None) -> int:
-    """Return the pid in a pid file if such a process lives, else 0: one that ended, but was not reaped yet, does not."""
+    """Return the pid in a pid file if such a process lives, else 0; one that only was not reaped yet does not."""
     if pidfile is None:
         return 0
     try:
