@@ -165,7 +165,7 @@ class Runtime:
             self._perform(effect)
 
     def _ended_at(self, entry: Entry) -> float:
-        """Return when a process ended last, in epoch seconds: that is told, and thus written, a moment after the end."""
+        """Return when a process ended last, in epoch seconds: that is told, and so written, a moment after the end."""
         ended, began = entry.process.stopped_at, entry.process.started_at
         if entry.stopped >= entry.started or ended is None or began is None or ended < began:
             return entry.stopped
