@@ -282,11 +282,16 @@ def peer(connected: socket.socket) -> int:
 
 def is_suspended(pid: int) -> bool:
     """Tell whether a process is held by a signal."""
+    return kernel_state(pid) == "T"
+
+
+def kernel_state(pid: int) -> str:
+    """Return the letter that the kernel gives the state of a process, empty when there is none (or no /proc)."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] == b"T"
+            return file.read().rpartition(b")")[2].split()[0].decode()
     except (OSError, IndexError):
-        return False
+        return ""
 
 
 class Body:

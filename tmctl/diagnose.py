@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterable
 
 from tmctl.config import Surroundings, Target, serves
-from tmctl.connection import Address, Unreachable, is_suspended
+from tmctl.connection import Address, Unreachable, is_suspended, kernel_state
 
 USUAL_SOCKETS = ("/run/supervisor.sock", "/run/supervisor/supervisor.sock", "/tmp/supervisor.sock")
 """where distributions and samples put Supervisor's"""
@@ -50,7 +50,7 @@ def explain(error: Unreachable, address: Address, target: Target, surroundings: 
 
 
 def living_pid(pidfile: str | None) -> int:
-    """Return the pid in a pid file if such a process lives, else 0."""
+    """Return the pid in a pid file if such a process lives, else 0; one that only was not reaped yet does not."""
     if pidfile is None:
         return 0
     try:
@@ -64,7 +64,7 @@ def living_pid(pidfile: str | None) -> int:
         return pid
     except (OSError, OverflowError):
         return 0
-    return pid
+    return 0 if kernel_state(pid) == "Z" else pid
 
 
 def _said(target: Target) -> str:

@@ -93,7 +93,7 @@ def test_a_broken_file_is_told_with_its_line_until_it_is_mended(rig: Rig, kind: 
     info = rig.until("web", "FATAL", deadline_s=20)
     wanted = "cannot start web: " + reason.replace("{file}", str(file))
     assert info["spawnerr"] == wanted
-    assert [line.text for line in rig.lines("^spawnerr")] == [f"spawnerr: {wanted}"] * 2
+    assert [line.text for line in rig.until_line("^spawnerr", 2)] == [f"spawnerr: {wanted}"] * 2
     assert rig.ctl("start", "web").text == "web: ERROR (spawn error)\n"
     assert rig.until("web", "FATAL", deadline_s=20)["spawnerr"] == wanted
     assert wanted in rig.ctl("status", "web").text

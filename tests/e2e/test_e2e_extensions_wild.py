@@ -58,6 +58,8 @@ class Wild:
         whole = Loop._wait
 
         def broken(loop):
+            if threading.current_thread() is not threading.main_thread():
+                return whole(loop)  # that of the logs
             Loop._wait = whole
             sys.exit(0)
 

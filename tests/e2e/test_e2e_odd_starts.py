@@ -3,14 +3,12 @@
 import os
 import re
 import shlex
-import signal
 import subprocess
 from collections.abc import Callable
 
 import pexpect
 import pytest
 
-from tests.e2e import world
 from tests.e2e.harness import Answer, Rig, program
 
 pytestmark = pytest.mark.ours
@@ -181,15 +179,3 @@ def test_a_pidfile_that_cannot_be_is_refused(rig: Rig, kind: str, arguments: tup
     assert pidfile.is_dir() or not pidfile.parent.exists()
     assert not rig.socket.exists()
     rig.wait(lambda: not rig.processes(), what="all are gone")
-
-
-def test_usr1_is_survived_and_said(rig: Rig) -> None:
-    rig.write(WEB)
-    rig.start()
-    pid = rig.until("web", "RUNNING")["pid"]
-    os.kill(rig.daemon_pid, signal.SIGUSR1)
-    rig.until_line("ignored SIGUSR1")
-    assert world.alive(rig.daemon_pid)
-    assert rig.pid("web") == pid
-    assert rig.rpc.supervisor.getState()["statename"] == "RUNNING"
-    rig.stop()

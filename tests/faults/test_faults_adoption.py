@@ -21,6 +21,13 @@ def restarts(rig: Rig, name: str) -> int:
     return int(rig.info(name)["starts"])
 
 
+def until_deaf(rig: Rig, name: str) -> None:
+    """Wait until a stubborn program ignores what asks it to end."""
+    rig.until(name, "RUNNING")
+    log = Path(rig.info(name)["stdout_logfile"])
+    rig.wait(lambda: log.exists() and "ready" in log.read_text(), what=f"{name} is deaf")
+
+
 def test_a_program_goes_on_and_can_be_used_as_before(rig: Rig) -> None:
     rig.write_native(f"""
   echo: {{command: "{program("echo.py")}", startsecs: 0}}
@@ -69,7 +76,7 @@ def test_states_and_wishes_outlive_the_daemon(rig: Rig) -> None:
     rig.until("done", "EXITED")
     rig.rpc.supervisor.stopProcess("stopped")
     rig.wait(lambda: len(rig.lines("exited: failing")) >= 2)
-    rig.until("stubborn", "RUNNING")
+    until_deaf(rig, "stubborn")
     rig.rpc.supervisor.stopProcess("stubborn", False)
     rig.until("stubborn", "STOPPING")
     stubborn = rig.pid("stubborn")
@@ -95,6 +102,20 @@ def test_states_and_wishes_outlive_the_daemon(rig: Rig) -> None:
     rig.stop()
 
 
+def test_when_it_was_stopped_is_known_however_soon_the_daemon_is_killed(rig: Rig) -> None:
+    rig.write_native(f"""
+  web: {{command: "{SLEEP}", startsecs: 0}}
+""")
+    rig.start()
+    began = rig.until("web", "RUNNING")["start"]
+    rig.rpc.supervisor.stopProcess("web")
+    again(rig)
+    info = rig.info("web")
+    assert info["statename"] == "STOPPED"
+    assert began <= info["stop"] <= info["now"]
+    rig.stop()
+
+
 def test_what_ended_while_nobody_was_there_is_told_and_restarted_by_its_rule(rig: Rig) -> None:
     rig.write_native(f"""
   web: {{command: "{SLEEP}", startsecs: 0}}
@@ -104,6 +125,7 @@ def test_what_ended_while_nobody_was_there_is_told_and_restarted_by_its_rule(rig
     rig.start()
     rig.until_all("RUNNING")
     pids = {name: rig.pid(name) for name in ("web", "once", "asked")}
+    until_deaf(rig, "asked")
     rig.rpc.supervisor.stopProcess("asked", False)
     rig.until("asked", "STOPPING")
     kill(rig)

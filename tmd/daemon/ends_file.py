@@ -24,7 +24,6 @@ SNAPSHOT_BYTES = 512 << 10
 """what is told anew, so that nothing that counts is only in a file about to go"""
 SNAPSHOT_AFTER_BYTES = 1 << 20
 """so much was written since it was told last"""
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class Alive(msgspec.Struct, frozen=True):
@@ -54,15 +53,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def path_of(statedir: str, identifier: str, pidfile: str) -> str:
     """Return where the ends of this daemon are: daemons differ in their pid files."""
     return f"{statedir}/tmd-{identifier.replace('/', '_')}-{binascii.crc32(os.fsencode(pidfile)):08x}.ends"
-
-
-def boot_id() -> str:
-    """Return what names this start of the machine, empty where nothing does."""
-    try:
-        with open(_BOOT_ID, encoding="ascii") as file:
-            return file.read().strip()
-    except (OSError, ValueError):
-        return ""
 
 
 class EndsFile:

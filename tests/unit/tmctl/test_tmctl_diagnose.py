@@ -1,6 +1,7 @@
 """What is claimed of a server that cannot be reached belongs to that server."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,14 @@ def test_another_address_has_nothing_to_do_with_the_files_pid_file(config: Path,
     ran = tmctl("-c", str(config), "-s", "unix:///nope/s", "status")
     assert ran.outcome == ("unix:///nope/s no such file\n", 4)
     assert ran.err == "no daemon is running here (start one with: tmd -c FILE)\n"
+
+
+def test_a_daemon_that_has_ended_does_not_run_though_nobody_has_reaped_it(config: Path, tmctl: Tmctl) -> None:
+    with subprocess.Popen(["true"]) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        (config.parent / "p.pid").write_text(f"{ended.pid}\n")
+        ran = tmctl("-c", str(config), "status")
+    assert ran.err == f"no daemon is running here (start one with: tmd -c {config})\n"
 
 
 def test_the_files_own_address_said_by_a_flag_is_still_its_own(config: Path, tmctl: Tmctl) -> None:
