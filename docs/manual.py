@@ -27,7 +27,7 @@ SIGNALS = (
         "Native dialect: read the configuration and apply what changed. Supervisor's dialect: restart everything. "
         "A configuration with mistakes is refused, and everything goes on as before.",
     ),
-    ("USR2", "Open all log files anew, after an external rotation."),
+    ("USR2", "Open all log files anew, after an external rotation, and write the profile, if there is to be one."),
     ("USR1", "Upgrade: go on as the code and the configuration that are there now, in the same process."),
 )
 DAEMON_EXITS = (

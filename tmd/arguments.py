@@ -57,6 +57,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("t", "strip_ansi", "", "remove colour sequences from logs of programs", "switch"),
     Flag("", "container", "", "be the main program of a container: output of programs on stdout and stderr", "switch"),
     Flag("", "profile_options", "LIST", "profile this run (cumulative,calls,callers), print at the end", "other"),
+    Flag("", "profile", "FILENAME", "profile the main thread for pstats; written at the end, and at SIGUSR2", "other"),
     Flag("v", "version", "", "print the version", "action"),
     Flag("h?", "help", "", "print this", "action"),
 )
@@ -134,6 +135,9 @@ class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
     """the kind of sample, the option to explain, the directory for names"""
     profile: tuple[str, ...] = ()
+    """what of a profile is printed at the end"""
+    profile_file: str = ""
+    """where a profile is written"""
     adopt: bool = True
     """whether what outlived an earlier daemon is taken back"""
 
@@ -150,6 +154,8 @@ def parse(argv: Sequence[str]) -> Arguments:
         if name in seen and name not in ("help", "version", "debug"):
             raise UsageError(f"conflicting command line option '{flag}'")
         seen[name] = (flag, value)
+    if "profile" in seen and "profile_options" not in seen and set(seen["profile"][1].split(",")) <= {*PROFILE_ORDERS}:
+        seen["profile_options"] = seen.pop("profile")  # as Supervisor takes it: an option cut short
     return _arguments(seen, rest)
 
 
@@ -176,6 +182,7 @@ def _arguments(seen: dict[str, tuple[str, str]], rest: list[str]) -> Arguments:
         subject=subject,
         adopt="no-adopt" not in seen,
         profile=_profile(seen["profile_options"]) if "profile_options" in seen else (),
+        profile_file=seen["profile"][1] if "profile" in seen else "",
     )
 
 

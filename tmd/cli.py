@@ -1,5 +1,6 @@
 """`tmd`: reads the command line, then runs the daemon, or does the one thing it was asked for instead."""
 
+import gc
 import os
 import signal
 import socket
@@ -80,7 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _approve(path, loaded)
     if arguments.action == "shell":
         return _shell(path, loaded, arguments)
-    return _profiled(arguments, lambda: _run(os.path.join(host.cwd, path), host, loaded, adopt=arguments.adopt))
+    whole = os.path.join(host.cwd, path)
+    return _profiled(arguments, lambda write: _run(whole, host, loaded, adopt=arguments.adopt, write_profile=write))
 
 
 def _check_handover(words: Sequence[str]) -> int:
@@ -134,9 +136,12 @@ def _go_on(words: Sequence[str], descriptor: str) -> int:
         loaded = before
         reason = f"the configuration was broken meanwhile, what was in force goes on: {refusal.text}"
         succession = Succession(state, before, reason)
-    return _profiled(
-        arguments, lambda: _run(state.config_path, host, loaded, adopt=state.boot.adopt, succession=succession)
-    )
+
+    def run(write: Callable[[], str]) -> int:
+        path, adopt = state.config_path, state.boot.adopt
+        return _run(path, host, loaded, adopt=adopt, succession=succession, write_profile=write)
+
+    return _profiled(arguments, run)
 
 
 def _secure_standard_streams() -> None:
@@ -156,6 +161,7 @@ def _run(
     adopt: bool,
     succession: "Succession | None" = None,
     detached: bool = False,
+    write_profile: Callable[[], str] = lambda: "",
 ) -> int:
     """Run the daemon. `succession`: what another one has left for it; `detached`: it is in the background already."""
     from tmd.daemon.footing import CannotStart  # noqa: PLC0415 - checking a file needs none of this
@@ -182,7 +188,9 @@ def _run(
         ready=readiness.ready if readiness else lambda: None,
         contract=contract,
         adopt=adopt and os.getpid() != 1,  # nothing outlives the first process of a container
+        write_profile=write_profile,
     )
+    gc.freeze()  # what is there by now stays: nobody has to go through it time and again
     try:
         return run(boot, loaded, succession)
     except CannotStart as why:
@@ -196,13 +204,18 @@ def _run(
 
 def _load(path: str, host: Host, *, names_in_log: bool) -> Loaded:
     """Read a configuration. What is refused is told by the name it was given, what the log tells by its whole path."""
-    if not names_in_log or os.path.isabs(path):
-        return load_file(path, host)
+    # The collector would look at a large configuration again and again while it grows, and find it all in use.
+    gc.disable()
     try:
-        return load_file(os.path.join(host.cwd, path), host)
-    except ConfigRefused:
-        load_file(path, host)
-        raise
+        if not names_in_log or os.path.isabs(path):
+            return load_file(path, host)
+        try:
+            return load_file(os.path.join(host.cwd, path), host)
+        except ConfigRefused:
+            load_file(path, host)
+            raise
+    finally:
+        gc.enable()
 
 
 def _nowhere() -> bool:
@@ -303,22 +316,17 @@ def _program() -> str:
     return sys.argv[0]
 
 
-def _profiled(arguments: Arguments, run: Callable[[], int]) -> int:
-    if not arguments.profile:
-        return run()
-    import cProfile  # noqa: PLC0415
-    import pstats  # noqa: PLC0415
+def _profiled(arguments: Arguments, run: Callable[[Callable[[], str]], int]) -> int:
+    """Run, with a profile if one was asked for; `run` is given what writes the profile there is so far."""
+    if not (arguments.profile or arguments.profile_file):
+        return run(lambda: "")
+    from tmd.profiling import Profile  # noqa: PLC0415 - hardly ever
 
-    profile = cProfile.Profile()
-    code = profile.runcall(run)
-    stats = pstats.Stats(profile)
-    if "cumulative" in arguments.profile:
-        stats.sort_stats("cumulative").print_stats()
-    if "calls" in arguments.profile:
-        stats.sort_stats("calls").print_stats()
-    if "callers" in arguments.profile:
-        stats.print_callers()
-    return code
+    try:
+        profile = Profile(arguments.profile_file, arguments.profile)
+    except OSError as why:
+        return _fail(f"cannot write the profile '{arguments.profile_file}': {why.strerror}")
+    return profile.run(lambda: run(profile.write))
 
 
 def _shell(path: str, loaded: Loaded, arguments: Arguments) -> int:

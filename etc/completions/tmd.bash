@@ -84,6 +84,7 @@ _tmd_value() {
         -j | --pidfile) _taskmaster_offer_paths -f ;;
         -q | --childlogdir) _taskmaster_offer_paths -d ;;
         --profile_options) _taskmaster_offer_words cumulative calls callers ;;
+        --profile) _taskmaster_offer_paths -f ;;
     esac
 }
 
@@ -100,7 +101,7 @@ _tmd() {
         }
     done
     case $last in
-        --configuration | --explain | --install-names | --user | --umask | --directory | --logfile | --logfile_maxbytes | --logfile_backups | --loglevel | --pidfile | --identifier | --childlogdir | --minfds | --minprocs | --profile_options | -[cumdlyzejiqa])
+        --configuration | --explain | --install-names | --user | --umask | --directory | --logfile | --logfile_maxbytes | --logfile_backups | --loglevel | --pidfile | --identifier | --childlogdir | --minfds | --minprocs | --profile_options | --profile | -[cumdlyzejiqa])
             _tmd_value "$last"
             return
             ;;
@@ -110,7 +111,7 @@ _tmd() {
             word=${cur%%=*} cur=${cur#*=}
             _tmd_value "$word"
             ;;
-        -*) _taskmaster_offer_words -c --configuration -n --nodaemon -s --silent --debug --no-adopt --check-config --sample --explain --shell --install-names -u --user -m --umask -d --directory -l --logfile -y --logfile_maxbytes -z --logfile_backups -e --loglevel -j --pidfile -i --identifier -q --childlogdir -k --nocleanup -a --minfds --minprocs -t --strip_ansi --container --profile_options -v --version -h '-?' --help ;;
+        -*) _taskmaster_offer_words -c --configuration -n --nodaemon -s --silent --debug --no-adopt --check-config --sample --explain --shell --install-names -u --user -m --umask -d --directory -l --logfile -y --logfile_maxbytes -z --logfile_backups -e --loglevel -j --pidfile -i --identifier -q --childlogdir -k --nocleanup -a --minfds --minprocs -t --strip_ansi --container --profile_options --profile -v --version -h '-?' --help ;;
         *) _taskmaster_offer_paths -f ;;
     esac
 }

@@ -148,8 +148,8 @@ def start(rig: Rig) -> Start:
 def test_a_plug_in_for_supervisor_works_as_it_is(rig: Rig, start: Start) -> None:
     rig.write(f"[program:web]\n{SLEEP}[program:idle]\nautostart=false\n{SLEEP}", head=EXTENSION)
     start(TWIDDLER)
-    assert rig.lines("good morning from supervisor")
-    assert rig.lines("RPC interface 'twiddler' initialized")
+    rig.until_line("good morning from supervisor")
+    rig.until_line("RPC interface 'twiddler' initialized")
     twiddler = rig.rpc.twiddler
     assert twiddler.getGroupNames() == ["idle", "web"]
     assert rig.rpc.system.methodSignature("twiddler.addProgramToGroup") == ["boolean", "string", "string", "struct"]

@@ -59,10 +59,10 @@ eventlisteners:
 
 
 def test_on_a_screen_and_ctrl_c_ends_it(rig: Rig) -> None:
-    write(rig, """  web: {command: "sh -c 'echo hello; exec sleep 1000'", starttime: 0}""")
+    write(rig, """  web: {command: "sh -c 'sleep 0.2; echo hello; exec sleep 1000'", starttime: 0}""")
     terminal = rig.daemon_in_terminal("--container")
-    terminal.expect(rf"{STAMP} web stdout: hello\r\n")
     terminal.expect("INFO success: web entered RUNNING")
+    terminal.expect(rf"{STAMP} web stdout: hello\r\n")
     terminal.sendintr()
     terminal.expect("WARN received SIGINT indicating exit request")
     terminal.expect("WARN stopped: web")

@@ -402,12 +402,16 @@ def test_orphans_are_reaped_at_once_and_in_silence_for_a_minute(rig: Rig) -> Non
 def test_groups_go_with_the_daemon_and_those_of_a_dead_one_with_the_next(rig: Rig) -> None:
     place = Path(cgroups.own_place())
     zoo = started(rig, "session", groups="auto")
-    mine = [
-        path
-        for path in place.glob("tmd-*")
-        if str(rig.pid("zoo"))
-        in [str(pid) for group in path.iterdir() if group.is_dir() for pid in cgroups.members(str(group))]
-    ]
+    pid = rig.pid("zoo")
+
+    def with_the_program() -> list[Path]:
+        return [
+            path
+            for path in place.glob("tmd-*")
+            if any(pid in cgroups.members(str(group)) for group in path.iterdir() if group.is_dir())
+        ]
+
+    mine = rig.wait(with_the_program, what="the program is in its group")
     assert len(mine) == 1
     rig.rpc.supervisor.stopProcess("zoo")
     zoo.assert_gone()

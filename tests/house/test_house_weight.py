@@ -5,14 +5,15 @@ import sys
 
 import pytest
 
-THIRD_PARTY = {"tmd", "configobj", "msgspec", "typing_extensions"}
-"""typing_extensions: msgspec takes it where it is installed"""
+THIRD_PARTY = {"tmd", "configobj", "msgspec"}
+"""not typing_extensions, which msgspec would take where it is installed"""
 STARTUP = {"_distutils_hack", "sitecustomize", "usercustomize", "_virtualenv", "coverage"}
 """what an environment may put into every interpreter"""
 HEAVY = {
-    "argparse", "asyncio", "concurrent", "configparser", "ctypes", "email", "hashlib", "hmac", "html", "http", "json",
-    "logging", "multiprocessing", "pdb", "pydoc", "readline", "smtplib", "ssl", "tomllib", "unittest", "urllib", "xml",
-    "xmlrpc",
+    "argparse", "ast", "asyncio", "bz2", "cProfile", "concurrent", "configparser", "ctypes", "dataclasses", "dis",
+    "email", "hashlib", "hmac", "html", "http", "inspect", "json", "logging", "lzma", "multiprocessing", "pdb", "pydoc",
+    "random", "readline", "shutil", "smtplib", "ssl", "tempfile", "tomllib", "unittest", "urllib", "xml", "xmlrpc",
+    "yaml",
 }  # fmt: skip
 
 NATIVE = """
@@ -30,8 +31,9 @@ cmd = sh -c 'kill -TERM $PPID; sleep 5'
 
 SCRIPT = """
 import sys
-from tmd.cli import main
-code = main(["--nodaemon", "--silent", "-c", sys.argv[1]])
+from tmd.__main__ import run
+sys.argv[1:] = ["--nodaemon", "--silent", "-c", sys.argv[1]]
+code = run()
 print(code, *sorted({name.split(".")[0] for name in sys.modules}))
 """
 

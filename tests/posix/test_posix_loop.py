@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 
 from tmd.posix import limits
-from tmd.posix.loop import FORKED, Loop, Timer
+from tmd.posix.loop import FORKED, TURN_BOUNDS_S, Loop, Timer
 
 
 @pytest.fixture
@@ -593,3 +593,6 @@ def test_figures_tell_of_the_longest_turn(loop: Loop) -> None:
     run_for(loop, 0.001)
     assert 0.02 <= loop.figures["lag_max_s"] < 1
     assert loop.figures["callbacks"] >= 2
+    assert len(loop.turns) == len(TURN_BOUNDS_S) + 1
+    assert sum(loop.turns) == loop.figures["wakeups"]
+    assert sum(loop.turns[2:]) >= 1, "no turn of more than ten milliseconds was counted"

@@ -63,11 +63,14 @@ class Boot:
         ready: Callable[[], None],
         contract: Contract,
         adopt: bool = True,
+        write_profile: Callable[[], str] = lambda: "",
     ) -> None:
         self.path, self.load, self.open_servers, self.environ = path, load, open_servers, environ
         self.host = host
         self.foreground = foreground
         self.ready = ready
+        self.write_profile = write_profile
+        """writes the profile there is so far, if there is one; returns why that was not possible"""
         self.uid = os.geteuid()
         """who we were when we got the environment"""
         self.contract = contract

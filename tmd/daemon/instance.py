@@ -52,7 +52,7 @@ from tmd.daemon.workers import Workers
 from tmd.posix import limits
 from tmd.posix.drain import Drain
 from tmd.posix.logfiles import LogTarget, is_device_path, open_file
-from tmd.posix.loop import Loop
+from tmd.posix.loop import TURN_BOUNDS_S, Loop
 from tmd.posix.pidfile import PidFile
 from tmd.posix.sockets import SocketInUse
 from tmd.wire.faults import Fault, RpcFault
@@ -253,7 +253,7 @@ class Instance:
             surface.opened(servers.open)
             if handover is None:
                 self._announce(surface, mainlog)
-            Receiver(runtime, surface, drain, grace, foreground=self._boot.foreground).listen()
+            Receiver(runtime, surface, drain, grace, self._boot).listen()
             self._loop.on_child(runtime.child_event)
             self._populate(runtime, past, servers)
             self._boot.ready()
@@ -313,6 +313,7 @@ class Instance:
             "loop_errors": int(self._loop.figures["errors"]),
             "loop_lag_max_s": self._loop.figures["lag_max_s"],
             "loop_busy_s": self._loop.figures["busy_s"],
+            "loop_turns": dict(zip((*map(str, TURN_BOUNDS_S), "more"), self._loop.turns, strict=True)),
             "drain_wakeups": log.wakeups,
             "drain_errors": log.errors,
             "drain_channels": log.channels,

@@ -4,6 +4,7 @@ import os
 import signal
 
 from tmd.config.settings import Dialect
+from tmd.daemon.boot import Boot
 from tmd.daemon.daemon import Daemon
 from tmd.daemon.grace import Grace
 from tmd.daemon.runtime import Runtime
@@ -15,11 +16,11 @@ LEAVING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
 class Receiver:
-    """Acts on signals once it listens. `foreground`: who sends SIGINT sits before a terminal."""
+    """Acts on signals once it listens. In the foreground, who sends SIGINT sits before a terminal."""
 
-    def __init__(self, runtime: Runtime, surface: Daemon, drain: Drain, grace: Grace, *, foreground: bool) -> None:
+    def __init__(self, runtime: Runtime, surface: Daemon, drain: Drain, grace: Grace, boot: Boot) -> None:
         self._runtime, self._surface, self._drain, self._grace = runtime, surface, drain, grace
-        self._foreground = foreground
+        self._foreground, self._write_profile = boot.foreground, boot.write_profile
 
     def listen(self) -> None:
         """Take signals from now on."""
@@ -64,4 +65,6 @@ class Receiver:
     def _reopen(self) -> None:
         self._runtime.mainlog.info("received SIGUSR2 indicating log reopen request")
         self._drain.reopen()
+        if trouble := self._write_profile():
+            self._runtime.mainlog.warn(trouble)
         self._runtime.mainlog.info("supervisord logreopen")

@@ -15,6 +15,7 @@ from tmd.http.owner import Owner
 from tmd.http.protocol import Head, Malformed, Reader, Request
 from tmd.http.replies import Reply, error
 from tmd.posix.loop import Loop, Timer
+from tmd.posix.sockets import polled
 
 HEAD_S = 10.0
 """from the first byte of a request to the end of its head"""
@@ -94,11 +95,7 @@ class Connection:
     @property
     def hung_up(self) -> bool:
         """Whether the client has ended the connection, whatever of it is unread."""
-        if self._closed:
-            return True
-        poll = select.poll()
-        poll.register(self._fd, select.POLLRDHUP)
-        return bool(poll.poll(0))
+        return self._closed or polled(self._fd, select.POLLRDHUP)
 
     def close(self) -> None:
         """End it now, whatever is unsent; idempotent."""
@@ -179,15 +176,10 @@ class Connection:
     def _on_end_of_input(self) -> None:
         """The client has no more to say; it may still want to hear."""
         self._no_more_input = True
-        if self._lingering or self._stream or not self.busy or self._hung_up():
+        if self._lingering or self._stream or not self.busy or polled(self._fd, 0):
             self.close()
             return
         self._watch()
-
-    def _hung_up(self) -> bool:
-        poll = select.poll()
-        poll.register(self._fd, 0)
-        return bool(poll.poll(0))
 
     def _advance(self) -> None:
         """Take up what has been read, as far as it may be taken up now."""

@@ -75,17 +75,18 @@ class Page:
         self._pieces.extend(lines)
 
     def histograms(self, family: Family, found: Iterable[tuple[str, str, Histogram]]) -> None:
-        """Write a family of histograms as (name of the label, its value, histogram)."""
+        """Write a family of histograms as (name of the label, its value, histogram); an empty name for no label."""
         lines: list[str] = []
         for label, value, histogram in found:
-            inner = f'{label}="{escape(value)}"'
+            inner = f'{label}="{escape(value)}",' if label else ""
+            outer = f"{{{inner[:-1]}}}" if label else ""
             count = 0
             for bound, fell in zip((*histogram.bounds, float("inf")), histogram.counts, strict=True):
                 count += fell
                 upper = "+Inf" if bound == float("inf") else repr(float(bound))
-                lines.append(f'{family.name}_bucket{{{inner},le="{upper}"}} {count}\n')
-            lines.append(f"{family.name}_count{{{inner}}} {count}\n")
-            lines.append(f"{family.name}_sum{{{inner}}} {number(histogram.total)}\n")
+                lines.append(f'{family.name}_bucket{{{inner}le="{upper}"}} {count}\n')
+            lines.append(f"{family.name}_count{outer} {count}\n")
+            lines.append(f"{family.name}_sum{outer} {number(histogram.total)}\n")
         self.lines(family, lines)
 
     def body(self) -> bytes:

@@ -7,7 +7,7 @@ a second and figures that are not older than one, and that scrapes which come to
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -332,6 +332,8 @@ def _of_the_daemon(text: Page, facts: Facts) -> None:
     text.one(_STARTED, facts.started_at)
     text.family(_FAULTS, ((labels(kind=kind), count) for kind, count in facts.figures.get("faults", {}).items()))
     text.one(_LAG, round(facts.lag_s, 6))
+    if turns := facts.figures.get("loop_turns"):
+        text.histograms(_TURNS, [("", "", _of_turns(turns, facts.figures["loop_busy_s"]))])
     for family, key in _LOOP_FAMILIES:
         if key in facts.figures:
             text.one(family, round(facts.figures[key], 6))
@@ -340,13 +342,25 @@ def _of_the_daemon(text: Page, facts: Facts) -> None:
             text.one(family, of_own(facts.own))
 
 
+def _of_turns(turns: Mapping[str, int], total_s: float) -> Histogram:
+    *bounds, _more = turns
+    histogram = Histogram(tuple(map(float, bounds)))
+    histogram.counts, histogram.total = list(turns.values()), round(total_s, 6)
+    return histogram
+
+
 _STARTED = Family("tmd_start_time_seconds", "gauge", "When the daemon was started, in epoch seconds.")
 _FAULTS = Family("tmd_faults", "counter", "Faults of the machine that the daemon has met, by kind.")
 _LAG = Family("tmd_loop_lag_seconds", "gauge", "How long this scrape had to wait for the loop's next turn.")
+_TURNS = Family("tmd_loop_turn_duration_seconds", "histogram", "Turns of the loop: what came meanwhile had to wait.")
 _LOOP_FAMILIES = (
     (Family("tmd_loop_longest_turn_seconds", "gauge", "The longest turn of the loop so far."), "loop_lag_max_s"),
     (Family("tmd_loop_busy_seconds", "counter", "How long the loop was not waiting."), "loop_busy_s"),
     (Family("tmd_loop_wakeups", "counter", "Turns of the loop."), "loop_wakeups"),
+    (
+        Family("tmd_log_pump_wakeups", "counter", "Turns of the loop that moves the output of programs."),
+        "drain_wakeups",
+    ),
     (Family("tmd_loop_errors", "counter", "Callbacks that failed: defects."), "loop_errors"),
     (
         Family("tmd_orphans_reaped", "counter", "Processes left to the daemon that have ended."),

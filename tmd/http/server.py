@@ -23,6 +23,7 @@ from tmd.http.replies import HeadWriter, Reply, error
 from tmd.http.site import Services, Site
 from tmd.http.turns import Turns
 from tmd.posix.loop import Loop, Timer
+from tmd.posix.sockets import polled
 
 ASK_AGAIN = (("Retry-After", "1"),)
 MAX_TCP = 512
@@ -289,9 +290,7 @@ class HttpServer:
         return not all(connection.busy for connection in self._connections)
 
     def _somebody_waits(self) -> bool:
-        poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
-        return bool(poll.poll(0))
+        return polled(self._fd, select.POLLIN)
 
     def _take(self, sock: socket.socket) -> None:
         self._restore_reserve()

@@ -75,8 +75,8 @@ class Channel:
         self.fd = fd
         self.moved = 0
         self.watched = False
-        self.rest_s = 0.0005
-        """how long it was last left to fill"""
+        self.looked_at = 0.0
+        """when something was found in it"""
         self.ended = False
         self.owed: int | None = None
         """bytes to move until those who wait are called; None: nobody waits"""
@@ -131,6 +131,11 @@ class Channel:
     def hears(self) -> bool:
         """Whether a transform sees the bytes, and somebody has to take what it finds."""
         return self._transform is not None
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the last `pump` brought so much that there is more by now, most likely."""
+        return self.moved * 2 >= min(self.capacity, 2 * BUSY_BYTES)
 
     def pump(self, now: float, limit: int) -> Outcome:
         """Move up to `limit` bytes to where they belong."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import msgspec
 
-from tmd.posix.logfiles import LogTarget
+from tmd.posix.logfiles import LogTarget, is_device_path
 from tmd.posix.loop import Loop
 from tmd.posix.losses import Losses
 from tmd.posix.outlet import Outlet
@@ -181,8 +181,9 @@ class Drain:
                 self._inbox.append((target, data))
                 self._inbox_bytes[target] = self._inbox_bytes.get(target, 0) + len(data)
             poke, self._inbox_poked = not self._inbox_poked, True
-        if poke:
-            self._post(self._take_inbox)
+        at_once = is_device_path(target.path)  # programs may write to the same: what happened first is to be first
+        if poke or at_once:
+            self._post(self._take_inbox, now=at_once)
         return taken
 
     def waiting_bytes(self, target: LogTarget) -> int:

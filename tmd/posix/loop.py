@@ -24,13 +24,14 @@ import sys
 import threading
 import time
 import traceback
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 
 from tmd.posix.reaping import ChildEvent, reap
 from tmd.posix.signals import WakeUp
 
-__all__ = ["ChildEvent", "Loop", "Timer"]
+__all__ = ["TURN_BOUNDS_S", "ChildEvent", "Loop", "Timer"]
 
 FINE_WAIT_S = 0.02
 """below this a wait is timed in microseconds: epoll counts in milliseconds, rounded up"""
@@ -48,6 +49,8 @@ STALL_S = 1.0
 """a timer that is so late says that the process stood still, or was kept from its work"""
 UNSEEN_S = 10.0
 """it may have begun as long before that timer was due, if nothing was to be done in between"""
+TURN_BOUNDS_S = (0.001, 0.01, 0.1, 1.0)
+"""turns are counted by how long they took: whatever became ready meanwhile had to wait for so long"""
 COMPACT_FROM = 64
 FORKED = 70
 """exit status of a child that was forked in a callback and neither called exec nor ended"""
@@ -103,6 +106,7 @@ class Loop:
         self.on_rest: Callback | None = None
         self._wakeups = self._callbacks = self._errors = 0
         self._lag_max_s = self._busy_s = 0.0
+        self._turns = [0] * (len(TURN_BOUNDS_S) + 1)
         self._clock = clock
         self._selector = selectors.DefaultSelector() if selector is None else selector
         self._watches: dict[int, _Watch] = {}
@@ -141,6 +145,11 @@ class Loop:
             "lag_max_s": self._lag_max_s,
             "busy_s": self._busy_s,
         }
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """How many turns took at most as long as each of `TURN_BOUNDS_S`, but longer than the one before; or longer."""
+        return tuple(self._turns)
 
     @property
     def turn(self) -> int:
@@ -302,6 +311,7 @@ class Loop:
         took_s = self._clock() - began
         self._busy_s += took_s
         self._lag_max_s = max(self._lag_max_s, took_s)
+        self._turns[bisect_left(TURN_BOUNDS_S, took_s)] += 1
 
     def _wait(self) -> list[tuple[selectors.SelectorKey, int]]:
         timers = self._timers

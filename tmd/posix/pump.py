@@ -16,14 +16,15 @@ from tmd.posix.outlet import Outlet
 from tmd.posix.outlets import Outlets
 from tmd.posix.sinks import Carried, Held, Sinks
 
-FILL = 4
-"""one part in so many of a pipe is what a look at it aims for: little enough to be in the processor's caches still, much
-enough to pay for the look, and the writer finds room for as long as this thread may be late"""
+MOVE_BYTES = 128 * 1024
+"""moved at once: a program cannot write while its pipe is emptied"""
+ROUND_BYTES = 512 * 1024
+"""moved for one channel before the others have their turn"""
+FILL = 8
+"""a rest is so long that one part in so many of a pipe is filled: little enough to be in the processor's caches still,
+much enough to be worth a look, and the program finds room for as long as this thread may be late"""
 LEAST_REST_S = 0.00005
 MOST_REST_S = 0.002
-"""a pipe that brings little is left to fill for so long"""
-ROUND_BYTES = 1 << 20
-"""moved for one channel before the others have their turn"""
 
 
 class Around(Surroundings, Protocol):
@@ -108,16 +109,18 @@ class Pump:
             self._crowded_out[channel] = None
             return
         now = self._loop.now()
-        outcome = channel.pump(now, ROUND_BYTES)
+        outcome, moved = self._move(channel, now)
         if channel.lines is not None:
             self._look_later(channel.lines, channel)
         if channel.owed is not None:
-            channel.owed -= channel.moved
+            channel.owed -= moved
             if outcome in (Outcome.EMPTY, Outcome.ENDED) or (outcome is Outcome.MOVED and channel.owed <= 0):
                 channel.settle(now)
+        if moved and outcome is Outcome.EMPTY:
+            outcome = Outcome.MOVED  # more is to be expected
         match outcome:
             case Outcome.MOVED:
-                self._let_rest(channel, now)
+                self._let_rest(channel, moved, now)
             case Outcome.EMPTY:
                 self._leave(channel)
                 channel.watched = True
@@ -146,22 +149,32 @@ class Pump:
             channel.give_out(now)
         self._look_later(lines, channel)
 
-    def _let_rest(self, channel: Channel, now: float) -> None:
+    def _move(self, channel: Channel, now: float) -> tuple[Outcome, int]:
+        """Move what there is, up to `ROUND_BYTES`; return what became of the last attempt, and how much was moved."""
+        moved = 0
+        while True:
+            outcome = channel.pump(now, MOVE_BYTES)
+            moved += channel.moved
+            if outcome is not Outcome.MOVED or channel.hears or moved >= ROUND_BYTES or not channel.has_more:
+                return outcome, moved
+
+    def _let_rest(self, channel: Channel, moved: int, now: float) -> None:
         if channel.watched:
             self._unwatch(channel)
-        if channel.owed is not None or channel.moved * 2 >= channel.capacity:
+        self._wake_up(channel)
+        since, channel.looked_at = channel.looked_at, now
+        if channel.owed is not None or channel.has_more:
             if not self._hot:
                 self._loop.call_soon(self._hot_round)
             self._hot[channel] = None
             return
-        # As long as it takes to bring what is aimed for, at the rate of the last rest.
-        rest_s = channel.rest_s * channel.capacity / (FILL * max(channel.moved, 1))
-        channel.rest_s = rest_s = min(max(rest_s, LEAST_REST_S), MOST_REST_S)
-        self._resting[channel] = self._loop.call_at(now + rest_s, functools.partial(self._wake, channel))
+        rest_s = (now - since) * channel.capacity / (FILL * max(moved, 1))
+        ends = now + min(max(rest_s, LEAST_REST_S), MOST_REST_S)
+        self._resting[channel] = self._loop.call_at(ends, functools.partial(self._step, channel))
 
-    def _wake(self, channel: Channel) -> None:
-        del self._resting[channel]
-        self._step(channel)
+    def _wake_up(self, channel: Channel) -> None:
+        if (rest := self._resting.pop(channel, None)) is not None:
+            rest.cancel()
 
     def _hot_round(self) -> None:
         hot, self._hot = self._hot, {}
@@ -173,8 +186,7 @@ class Pump:
         """Take a channel out of whatever it waits in."""
         if channel.watched:
             self._unwatch(channel)
-        if (rest := self._resting.pop(channel, None)) is not None:
-            rest.cancel()
+        self._wake_up(channel)
         self._hot.pop(channel, None)
         self._crowded_out.pop(channel, None)
         if channel.outlet in self._held:

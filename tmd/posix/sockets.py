@@ -12,6 +12,7 @@ that directory first and looked at again there: what turns out to live after all
 import errno
 import grp
 import os
+import select
 import socket
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -113,6 +114,13 @@ def listen_inet(host: str, port: int, *, backlog: int = BACKLOG) -> socket.socke
             raise SocketInUse(f"{host or '*'}:{port}", holders(inet_listeners(resolve(host), port))) from why
         raise SocketRefused(f"{host or '*'}:{port}", _reason(why), code) from why
     return listener
+
+
+def polled(fd: int, events: int) -> bool:
+    """Tell whether one of these events of poll(2) has come, or an error or hang-up, which need not be asked for."""
+    poll = select.poll()
+    poll.register(fd, events)
+    return bool(poll.poll(0))
 
 
 def resolve(host: str) -> str:

@@ -72,6 +72,19 @@ def test_actions(words: list[str], action: str, subject: str) -> None:
     assert (arguments.action, arguments.subject) == (action, subject)
 
 
+def test_a_file_for_a_profile() -> None:
+    found = parse(["--profile", "tmd.prof"])
+    assert (found.profile_file, found.profile) == ("tmd.prof", ())
+    both = parse(["--profile=calls", "--profile_options=cumulative"])
+    assert (both.profile_file, both.profile) == ("calls", ("cumulative",))
+
+
+def test_an_option_cut_short_is_what_supervisor_takes_it_for() -> None:
+    found = parse(["--profile", "cumulative,calls"])
+    assert (found.profile_file, found.profile) == ("", ("cumulative", "calls"))
+    assert parse(["--profile", "./calls"]).profile_file == "./calls"
+
+
 def test_profile_orders() -> None:
     assert parse(["--profile_options", "cumulative,calls"]).profile == ("cumulative", "calls")
 

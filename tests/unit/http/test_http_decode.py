@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from tmd.http.decode import MAX_DEPTH, MAX_ELEMENTS, BadRequest, Call, Moment, decode_call
+from tmd.http.decode import (
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    MAX_KNOWN,
+    MAX_KNOWN_BYTES,
+    BadRequest,
+    Call,
+    Decoder,
+    Moment,
+    decode_call,
+)
 
 
 def value_of(xml: str) -> Any:
@@ -145,3 +155,44 @@ def test_depth_and_number_of_elements_are_bounded() -> None:
 def _nested(depth: int) -> bytes:
     inner = b"<array><data><value>" * depth + b"</value></data></array>" * depth
     return b"<methodName>m</methodName><params><param><value>" + inner + b"</value></param></params></methodCall>"
+
+
+def call_of(*params: Any) -> bytes:
+    return xmlrpc.client.dumps(params, "supervisor.getProcessInfo").encode()
+
+
+def test_a_call_that_comes_again_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoder, decoded = Decoder(), []
+
+    def counted(body: bytes) -> Call:
+        decoded.append(body)
+        return decode_call(body)
+
+    monkeypatch.setattr("tmd.http.decode.decode_call", counted)
+    first = decoder.decode(call_of("web", True, 5))
+    first.params.append("a handler may do as it likes with what it is given")
+    assert decoder.decode(call_of("web", True, 5)) == Call("supervisor.getProcessInfo", ["web", True, 5])
+    assert decoder.decode(call_of("db", True, 5)) == Call("supervisor.getProcessInfo", ["db", True, 5])
+    assert len(decoded) == 2
+
+
+@pytest.mark.parametrize("param", [["a list"], {"a": "struct"}, "x" * MAX_KNOWN_BYTES])
+def test_what_could_be_changed_or_is_long_is_read_anew(param: Any) -> None:
+    decoder = Decoder()
+    first, second = decoder.decode(call_of(param)), decoder.decode(call_of(param))
+    assert first == second
+    assert isinstance(param, str) or first.params[0] is not second.params[0]
+
+
+def test_who_never_says_the_same_twice_fills_no_memory() -> None:
+    decoder = Decoder()
+    for number in range(3 * MAX_KNOWN):
+        assert decoder.decode(call_of(number)).params == [number]
+    assert len(decoder._known) <= MAX_KNOWN
+
+
+def test_what_is_no_call_is_refused_each_time() -> None:
+    decoder = Decoder()
+    for _ in range(2):
+        with pytest.raises(BadRequest):
+            decoder.decode(b"<methodCall>")

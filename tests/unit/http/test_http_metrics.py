@@ -40,6 +40,8 @@ class Daemon(FakeDaemon):
             "loop_lag_max_s": 0.25,
             "loop_busy_s": 1.5,
             "loop_wakeups": 12,
+            "loop_turns": {"0.001": 8, "0.01": 3, "0.1": 0, "1.0": 1, "more": 0},
+            "drain_wakeups": 5,
             "loop_errors": 0,
             "notices": 7,
             "faults": {"log": 3},
@@ -174,6 +176,11 @@ def test_the_rest_is_there(found: Samples) -> None:
     assert value(found, "tmd_loop_lag_seconds") == 0.001
     assert value(found, "tmd_loop_longest_turn_seconds") == 0.25
     assert value(found, "tmd_loop_busy_seconds_total") == 1.5
+    assert value(found, "tmd_loop_turn_duration_seconds_bucket", le="0.001") == 8
+    assert value(found, "tmd_loop_turn_duration_seconds_bucket", le="0.01") == 11
+    assert value(found, "tmd_loop_turn_duration_seconds_count") == 12
+    assert value(found, "tmd_loop_turn_duration_seconds_sum") == 1.5
+    assert value(found, "tmd_log_pump_wakeups_total") == 5
     assert value(found, "process_resident_memory_bytes") == 26_000_000
 
 
