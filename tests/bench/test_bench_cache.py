@@ -1,6 +1,6 @@
 """What the bench fetches and builds is kept outside the tree, made once, and its failure is told."""
 
-import multiprocessing
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +8,15 @@ import pytest
 
 from bench import cache, stamping
 from bench.unavailable import Unavailable
+from tests.e2e.harness import ROOT
+
+MAKE = """
+from bench import cache
+with cache.making("thing") as path:
+    if not path.is_file():
+        with path.open("x") as file:  # fails when another one is making it
+            file.write("made")
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -35,21 +44,9 @@ def test_a_command_that_is_not_there_is_told() -> None:
 
 
 def test_only_one_makes_a_thing_at_a_time() -> None:
-    forked = multiprocessing.get_context("spawn")
-    makers = [forked.Process(target=_make) for _ in range(2)]
-    for maker in makers:
-        maker.start()
-    for maker in makers:
-        maker.join(60)
-    assert [maker.exitcode for maker in makers] == [0, 0]
+    makers = [subprocess.Popen([sys.executable, "-c", MAKE], cwd=ROOT) for _ in range(2)]
+    assert [maker.wait(60) for maker in makers] == [0, 0]
     assert (cache.cache() / "thing").read_text() == "made"
-
-
-def _make() -> None:
-    with cache.making("thing") as path:
-        if not path.is_file():
-            with path.open("x") as file:  # fails when another one is making it
-                file.write("made")
 
 
 def test_the_helper_is_built_once(kept: Path) -> None:

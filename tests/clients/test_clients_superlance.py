@@ -47,7 +47,7 @@ def test_memmon_restarts_a_program_that_grew_too_big(rig: Rig) -> None:
         + listener('memmon -p grower=60MB -p web=60MB -m ops@example.com -s "cat >>{dir}/mail"', "TICK_5")
     )
     rig.start()
-    web, grower = rig.pid("web"), rig.until("grower", "RUNNING")["pid"]
+    web, grower = rig.until("web", "RUNNING")["pid"], rig.until("grower", "RUNNING")["pid"]
     rig.until_new_pid("grower", grower, DEADLINE_S)
     letter = rig.until_text("mail", "bytes RSS)", DEADLINE_S)
     assert "To: ops@example.com\n" in letter
@@ -62,7 +62,7 @@ def test_httpok_restarts_the_program_behind_a_failing_page(rig: Rig) -> None:
         url = f"http://127.0.0.1:{site.server_port}/"
         rig.write(WORKING + listener(f'httpok -p web -t 5 -m ops@example.com -s "cat >>{{dir}}/mail" {url}', "TICK_5"))
         rig.start()
-        web = rig.pid("web")
+        web = rig.until("web", "RUNNING")["pid"]
         site.status = 500
         rig.until_new_pid("web", web, DEADLINE_S)
         site.status = 200

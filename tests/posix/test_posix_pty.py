@@ -48,10 +48,11 @@ def run(terminal: tuple[int, int], start: Launch) -> tuple[int, bytes]:
     output = bytearray()
 
     def ended() -> bool:
+        gone = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         try:
             output.extend(os.read(terminal[0], 65536))
         except BlockingIOError:
-            return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+            return gone  # all that it has said was there before
         return False
 
     eventually(ended, 20)

@@ -14,7 +14,7 @@ import termios
 TERMINAL_BYTES = 64 * 1024
 """more than the kernel holds for the reader of a terminal"""
 TERMINAL_READ_BYTES = 4096
-BIG_BYTES = 1 << 20
+BIG_BYTES = 256 * 1024
 """capacity a busy pipe is given when the kernel allows it (/proc/sys/fs/pipe-max-size)"""
 
 

@@ -20,7 +20,7 @@ MOVE_BYTES = 128 * 1024
 """moved at once: a program cannot write while its pipe is emptied"""
 ROUND_BYTES = 512 * 1024
 """moved for one channel before the others have their turn"""
-FILL = 8
+FILL = 4
 """a rest is so long that one part in so many of a pipe is filled: little enough to be in the processor's caches still,
 much enough to be worth a look, and the program finds room for as long as this thread may be late"""
 LEAST_REST_S = 0.00005
