@@ -200,8 +200,6 @@ def _shift(path: str, backups: int) -> None:
     free = 1
     while free < backups and os.path.lexists(f"{path}.{free}"):
         free += 1
-    if free == backups:
-        _remove(f"{path}.{backups}")  # to be renamed over has some file systems write out the file that comes, first
     for number in range(free - 1, 0, -1):
         try:
             os.rename(f"{path}.{number}", f"{path}.{number + 1}")
