@@ -13,7 +13,7 @@ import pytest
 
 from tests.programs.check_lines import oldest_first
 from tmd.posix import rotation
-from tmd.posix.logfiles import LOOK_EVERY_S, LogFile, LogTarget
+from tmd.posix.logfiles import LOOK_EVERY_S, LogFile, LogTarget, create
 from tmd.posix.rotation import LINE_BYTES, SUFFIX
 from tmd.posix.succession import Succession
 
@@ -335,3 +335,13 @@ def test_more_than_a_line_is_never_moved(tmp_path: Path) -> None:
     (tmp_path / "log.rotating").write_bytes(b"x" * (LINE_BYTES + 1))
     reopen(tmp_path / "log").close()
     assert len(contents(tmp_path / "log")) == 2 * (LINE_BYTES + 1)
+
+
+def test_a_file_that_a_rotation_is_about_to_put_there_is_not_made_before(tmp_path: Path) -> None:
+    log, backup, coming = (tmp_path / name for name in ("log", "log.1", f"log{SUFFIX}"))
+    backup.write_bytes(b"whole\nbegun")
+    coming.write_bytes(b"begun")
+    create(LogTarget(str(log)))
+    assert not log.exists()
+    rotation.finish(str(log))
+    assert (backup.read_bytes(), log.read_bytes()) == (b"whole\n", b"begun")

@@ -330,9 +330,12 @@ def open_file(path: str, flags: int, mode: int = 0o644) -> int:
 
 
 def create(target: LogTarget) -> None:
-    """Create the file of a target that is not there yet, with the same care as to write to it; OSError."""
+    """Create the file of a target that is not there yet, with the same care as to write to it; OSError.
+
+    One that a rotation is about to put there, even one that a crash has left half done, is left to the rotation.
+    """
     path = target.path
-    if not is_device_path(path) and not os.path.lexists(path):
+    if not (is_device_path(path) or os.path.lexists(path + rotation.SUFFIX) or os.path.lexists(path)):
         os.close(open_real(real_path(path), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY, target.mode))
 
 
