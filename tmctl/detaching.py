@@ -50,13 +50,16 @@ class DetachKeys:
         if self._matched and now - self._since > FOLLOW_S:
             self._forget(passed)
         for code in data:
-            if code != self._keys[self._matched]:
-                self._forget(passed)
-            if code != self._keys[self._matched]:
+            if not self._matched and code != self._keys[0]:
                 passed.append(code)
                 continue
-            self._matched += 1
             self._held += bytes((code,))
+            typed = self._keys[: self._matched] + bytes((code,))
+            # The longest end of what was typed that may still become the keys.
+            self._matched = next(size for size in range(len(typed), -1, -1) if typed.endswith(self._keys[:size]))
+            known = max(0, len(self._held) - self._matched)
+            passed += self._held[:known]
+            self._held = self._held[known:]
             self._since = now
             if self._matched == len(self._keys):
                 return bytes(passed), True

@@ -335,6 +335,17 @@ def test_a_listener_without_a_password_only_shows(serve: Serve, visit: Go) -> No
     seen.sees("api", "STOPPED")
 
 
+def test_after_an_upgrade_in_place_the_page_acts_as_before(serve: Serve, visit: Go) -> None:
+    seen = visit(serve(PROGRAMS))
+    seen.sees("api", "RUNNING")
+    seen.daemon_may_go = True
+    assert seen.served.rig.ctl("upgrade").code == 0
+    seen.served.rig.rpc.supervisor.stopProcess("api")
+    seen.sees("api", "STOPPED")
+    seen.press("api", "start")  # with a token of the new daemon at once: a refused one would be complained of
+    seen.sees("api", "RUNNING")
+
+
 def test_the_chosen_colours_are_remembered(serve: Serve, visit: Go) -> None:
     seen = visit(serve(PROGRAMS))
     ground = "getComputedStyle(document.body).backgroundColor"

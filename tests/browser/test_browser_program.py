@@ -146,6 +146,16 @@ def test_what_a_program_prints_does_nothing(talk: Talk) -> None:
     assert "taken" not in talk.page.title()
 
 
+def test_lines_end_as_on_a_terminal(talk: Talk) -> None:
+    talk.say(b"typed\r\n50%\r60%\r\n\r\ndone\r")
+    talk.shows("done")
+    ended = ["typed", "50%^M60%", "", "done"]
+    assert [line.rstrip("\n") for line in talk.lines.locator(".line").all_text_contents()] == ended
+    talk.say(b"\nnext\r\n")
+    talk.shows("next")
+    assert [line.rstrip("\n") for line in talk.lines.locator(".line").all_text_contents()] == [*ended, "next"]
+
+
 def test_a_flood_is_bounded_in_the_page(talk: Talk) -> None:
     for part in range(8):
         talk.say("".join(f"flood {part} {number}\n" for number in range(1000)))
@@ -180,6 +190,26 @@ def test_state_and_lives_go_on_without_a_reload(talk: Talk) -> None:
     expect(badge).to_have_text("RUNNING")
     expect(talk.page.locator("#figures .pid")).to_have_text(str(talk.rig.pid("talker")))
     assert talk.page.evaluate("window.same") is True
+
+
+def test_a_program_that_is_taken_out_comes_back(talk: Talk) -> None:
+    talk.seen.press("talker", "stop")
+    expect(talk.page.locator("h1 .badge")).to_have_text("STOPPED")
+    main, said = talk.page.locator("main"), talk.page.locator(".description")
+    text = talk.rig.conf.read_text()
+    talk.rig.conf.write_text(text.replace("  talker:", "  other:"))
+    assert talk.rig.ctl("update").code == 0
+    expect(said).to_contain_text("is gone")
+    expect(main).to_have_class("gone")
+    expect(talk.seen.button("talker", "start")).to_be_hidden()
+    talk.rig.conf.write_text(text.replace("starttime: 0", "starttime: 0, autostart: false"))
+    assert talk.rig.ctl("update").code == 0
+    expect(said).not_to_contain_text("is gone")
+    expect(main).not_to_have_class("gone")
+    talk.seen.press("talker", "start")
+    expect(talk.page.locator("h1 .badge")).to_have_text("RUNNING")
+    talk.say("again\n")
+    talk.shows("again")
 
 
 def test_a_signal_is_sent_from_the_list(talk: Talk) -> None:

@@ -42,6 +42,8 @@ SCRIPT_S = 10.0
 CROWDED_S = 0.5
 """so long all who come too many get the same page"""
 MAX_SAID = 100
+MAX_FORM_BYTES = 16 * 1024
+"""what a form may have: to take a larger one apart would hold up all others"""
 _FORM = "application/x-www-form-urlencoded"
 _READ = ("GET", "HEAD")
 _NOT_CROWDED = (-1.0e9, "", b"")
@@ -241,6 +243,8 @@ class Web:
             return self._refused(403, _ONLY_SHOWS, by_script=by_script)
         if head.headers.get("content-type", _FORM).partition(";")[0].strip().lower() != _FORM:
             return self._refused(400, f"a form must be sent as {_FORM}", by_script=by_script)
+        if len(exchange.body) > MAX_FORM_BYTES:
+            return self._refused(413, f"a form may have {MAX_FORM_BYTES} bytes", by_script=by_script)
         return None
 
     def _refused(self, status: int, why: str, *, by_script: bool) -> Reply:

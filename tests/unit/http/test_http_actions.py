@@ -14,6 +14,7 @@ from tests.unit.http.serving import Serving, call_body
 from tmd.config.plan import Plan
 from tmd.config.settings import Dialect, GroupSpec
 from tmd.daemon.surface import Result
+from tmd.http.web import MAX_FORM_BYTES
 from tmd.wire.faults import Fault
 from tmd.wire.names import ProcessId
 from tmd.wire.states import DaemonState, ProcessState
@@ -212,6 +213,14 @@ def test_own_forms_of_browsers_pass(serving: Serving) -> None:
 def test_other_kinds_of_forms_do_nothing(serving: Serving, kind: str) -> None:
     assert send(serving, {"Content-Type": kind}, do="stop web")[0] == 400
     assert serving.daemon.asked == []
+
+
+def test_a_form_that_is_too_large_to_take_apart_does_nothing(serving: Serving) -> None:
+    assert send(serving, do="stop web", back="x" * MAX_FORM_BYTES)[0] == 413
+    answer = script(serving, 413, do="stop web", back="%" * MAX_FORM_BYTES)
+    assert (answer["ok"], str(MAX_FORM_BYTES) in answer["text"]) == (False, True)
+    assert serving.daemon.asked == []
+    assert send(serving, do="stop web", back="x" * (MAX_FORM_BYTES - 100))[0] == 303
 
 
 @pytest.mark.parametrize(

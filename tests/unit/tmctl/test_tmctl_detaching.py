@@ -43,6 +43,17 @@ def test_what_is_only_like_them_is_passed_on() -> None:
     assert keys.feed(b"\x11", 0.0) == (b"", True)
 
 
+@pytest.mark.parametrize(
+    ("keys", "typed", "passed"),
+    [(b"aab", b"aaab", b"a"), (b"aba", b"abbaba", b"abb"), (b"abac", b"ababac", b"ab"), (b"aa", b"aa", b"")],
+)
+def test_keys_that_repeat_themselves_are_found(keys: bytes, typed: bytes, passed: bytes) -> None:
+    assert DetachKeys(keys).feed(typed, 0.0) == (passed, True)
+    slowly = DetachKeys(keys)
+    fed = [slowly.feed(bytes((code,)), at) for at, code in enumerate(typed)]
+    assert (b"".join(piece for piece, _ in fed), fed[-1][1]) == (passed, True)
+
+
 def test_a_beginning_is_held_back_for_a_moment_only() -> None:
     keys = DetachKeys(b"\x10\x11")
     assert keys.due_s(0.0) is None

@@ -22,7 +22,7 @@ export function takeOverButtons() {
   });
 }
 
-/** The daemon was started anew: what it gave out before is worth nothing now. */
+/** The daemon may be another one by now, or was replaced by itself: what it gave out before may be worth nothing. */
 export function forgetToken() {
   token = "";
 }

@@ -22,7 +22,7 @@ const page = document.body.dataset.page;
 const connection = document.getElementById("connection");
 let late = 0;
 let state = "RUNNING";
-let started = 0;
+let greeted = false;
 
 tools();
 takeOverButtons();
@@ -45,8 +45,8 @@ function live(address, { begin, heard }) {
 function daemon(told) {
   setClock(told.now);
   state = told.state;
-  if (started && started !== told.started) forgetToken();
-  started = told.started;
+  if (greeted) forgetToken();
+  greeted = true;
   connected("live");
   if (told.controls !== undefined && told.controls !== (document.body.dataset.controls === "yes")) location.reload();
 }

@@ -127,7 +127,7 @@ export function logView(section) {
   function row(line) {
     line.begins ??= { ...style };
     Object.assign(style, line.begins);
-    const parts = coloured(line.text, style);
+    const parts = coloured(line.text.replace(/\r$/, ""), style); // as a terminal ends its lines
     const more = line.length - line.text.length;
     if (more > 0) parts.push(element("span", { class: "control" }, ` … ${more.toLocaleString("en")} more characters`));
     line.shown = element("div", { class: "line" }, ...parts, "\n");

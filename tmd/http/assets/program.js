@@ -21,6 +21,7 @@ export const heard = {
   snapshot: ({ processes }) => processes.length && put(processes[0], false),
   process: (told) => put(told, true),
   gone: () => {
+    clearTimeout(telling); // there is no page to fetch it from
     announce(visible(main.dataset.name), "is gone");
     say(main.querySelector(".description"), "This program is gone: it was taken out of the configuration.");
     main.classList.add("gone");
@@ -54,7 +55,8 @@ export function begin() {
 function put(told, aloud) {
   const before = process;
   process = told;
-  const changed = main.dataset.state !== told.statename;
+  const changed = main.dataset.state !== told.statename || main.classList.contains("gone");
+  main.classList.remove("gone");
   Object.assign(main.dataset, { state: told.statename, pid: told.pid, since: told.since });
   showState(main.querySelector("h1 .badge"), told.statename);
   for (const place of main.querySelectorAll(".actions")) showButtons(place, told.statename, told.pid);

@@ -154,9 +154,13 @@ def _group_row(look: Look, group: str, count: str) -> str:
             button(verb, name, label=f"{WORDS[verb]}: group {group}", inside=True) for verb in ON_PROCESSES
         )
     return (
-        f'<tr class="group-row"><th scope="rowgroup" colspan="9"><span class="group-name">{text(group)}</span> '
-        f'<span class="group-count">{count}</span></th><td class="actions">{buttons}</td></tr>\n'
+        f'<tr class="group-row"><th scope="rowgroup" colspan="2"><span class="group-name">{text(group)}</span> '
+        f'<span class="group-count">{count}</span></th>{_NO_CELLS}<td class="actions">{buttons}</td></tr>\n'
     )
+
+
+# One for each column: one cell across all would still count those that a narrow window leaves out.
+_NO_CELLS = "".join(f'<td class="{key}"></td>' for key, _ in COLUMNS[2:-1])
 
 
 _ROW = """<tr class="process %s" data-name="%s" data-group="%s" data-process="%s" data-state="%s" data-since="%s" \

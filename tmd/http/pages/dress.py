@@ -31,6 +31,8 @@ _ESCAPES = {
     **{chr(code): f"&#{code};" for code in (*range(1, 9), *range(11, 32), 127)},
     **{"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"},
 }
+_ENDS = re.compile("\r(?=\n|\\Z)")
+"""what a terminal puts at the end of a line before LF"""
 
 
 class Look(NamedTuple):
@@ -69,8 +71,8 @@ def text(value: str) -> str:
 
 
 def lines(value: str) -> str:
-    """Return text as the lines of a `pre`, with what cannot be seen spelled out."""
-    return attribute(visible(value))
+    """Return text as the lines of a `pre`, with what cannot be seen spelled out, but for CRs at their ends."""
+    return attribute(visible(_ENDS.sub("", value)))
 
 
 TYPE = "text/html;charset=utf-8"
