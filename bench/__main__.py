@@ -71,7 +71,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--minutes", type=float, default=MINUTES, metavar="M",
-        help="for all of it: fewer rounds when time is short, one at least (default: %(default)g)",
+        help="for all of it: fewer rounds when time is short, the slowest peers' first (default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
         "--gate", action="store_true", help="compare tmd with the bare loop, under a minute; exit status 1: too slow"
@@ -99,22 +99,47 @@ def _make_room(options: argparse.Namespace) -> None:
     """Make the directories of what will be written; raises OSError now rather than after a quarter of an hour."""
     for file in filter(None, (options.json, options.markdown)):
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.open("ab").close()
+        if _replaceable(file):
+            beside = _beside(file)
+            beside.touch()
+            beside.unlink()
     if options.charts:
         options.charts.mkdir(parents=True, exist_ok=True)
 
 
+def _replaceable(file: Path) -> bool:
+    """Return whether a file can be put in place of what is there: not of a terminal, a pipe or a link."""
+    return not file.is_symlink() and (file.is_file() or not file.exists())
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f".{file.name}.{os.getpid()}")
+
+
+def _put(file: Path, data: bytes) -> None:
+    """Write a file in one: whoever looks, even after an interruption, finds the old one or the new one."""
+    if not _replaceable(file):
+        file.write_bytes(data)
+        return
+    beside = _beside(file)
+    try:
+        beside.write_bytes(data)
+        beside.rename(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def _write(run: Run, options: argparse.Namespace) -> None:
     if options.json:
-        options.json.write_bytes(dump(run))
+        _put(options.json, dump(run))
     images = None
     if options.charts:
         for name, picture in charts(run).items():
-            (options.charts / name).write_text(picture, encoding="utf-8")
+            _put(options.charts / name, picture.encode())
         beside = options.markdown.resolve().parent if options.markdown else Path.cwd()
         images = os.path.relpath(options.charts.resolve(), beside)
     if options.markdown:
-        options.markdown.write_text(page(run, images), encoding="utf-8")
+        _put(options.markdown, page(run, images).encode())
 
 
 def _interrupt(_signum: int, _frame: FrameType | None) -> NoReturn:

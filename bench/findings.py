@@ -1,7 +1,7 @@
 """What a run of the bench found, as it is kept in JSON: all that page, charts and promises are made from."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -62,6 +62,8 @@ class Measured:
     """by the name of the subject, in the order of the run's subjects"""
     absent: dict[str, str]
     """subjects that were left out, and why"""
+    omitted: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """parts and rounds that were left out for a subject, and why"""
 
     def summary(self, subject: str, figure: str) -> Summary | None:
         """Return what was measured, None when it was not."""
@@ -78,6 +80,8 @@ class Competitor:
     """"" when it is not there"""
     missing: str
     """why it is not there, else "" """
+    remarks: tuple[str, ...] = ()
+    """what one has to know of it to read its figures"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,8 @@ class Machine:
     files: str
     """the file system the subjects wrote to"""
     soft_descriptors: int
+    programs: str = ""
+    """what is supervised"""
 
 
 @dataclass(frozen=True, slots=True)

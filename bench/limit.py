@@ -23,7 +23,7 @@ import time
 from typing import Any
 
 PIPE_BYTES = 256 << 10
-BUFFER = memoryview(bytearray(PIPE_BYTES))
+BUFFER = memoryview(bytearray(64 << 10))  # longer writes take large pages, which a virtual machine often has to fetch
 PATIENCE_S = 0.0005
 """how long output may wait at most: woken for every line, both sides would do little else"""
 AT_ONCE = 16
@@ -95,10 +95,11 @@ class Program:
         self.open()
 
     def info(self, now: int) -> str:
-        state, name, log = (20, "RUNNING", self.path) if self.pid else (0, "STOPPED", self.path)
+        up, log = now - self.began, self.path
+        said = f"pid {self.pid}, uptime {up // 3600}:{up // 60 % 60:02}:{up % 60:02}" if self.pid else "Not started"
         return INFO % (
-            self.name, self.name, f"pid {self.pid}", self.began, self.ended, now, state, name, "", self.code,
-            log, log, "", self.pid,
+            self.name, self.name, said, self.began, self.ended, now, 20 if self.pid else 0,
+            "RUNNING" if self.pid else "STOPPED", "", self.code, log, log, "", self.pid,
         )  # fmt: skip
 
 

@@ -7,6 +7,10 @@ import tempfile
 from pathlib import Path
 
 from bench.findings import Machine
+from bench.stamping import bare
+
+BARE = "a program of a few hundred instructions, without a C library"
+HOSTED = "a small static program; its C library starts first, which is part of every figure of a start"
 
 
 def describe() -> Machine:
@@ -20,6 +24,7 @@ def describe() -> Machine:
         python=platform.python_version(),
         files=_file_system(Path(tempfile.gettempdir()).resolve()),
         soft_descriptors=soft,
+        programs=BARE if bare() else HOSTED,
     )
 
 

@@ -12,7 +12,7 @@ from bench.stamping import once_argv
 
 _LOOPS = 1_000_000
 """some 50 ms of one core of a server of 2023"""
-_SPAWNS = 20
+_SPAWNS = 50
 
 
 class Noise(NamedTuple):

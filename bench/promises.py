@@ -1,4 +1,4 @@
-"""Whether what is promised was kept in a run, or could not be seen in it."""
+"""Whether what is promised was kept in a run, or was not measured in it."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -13,7 +13,7 @@ class Verdict(Enum):
 
     HELD = "held"
     BROKEN = "not held"
-    UNSEEN = "not seen"
+    UNSEEN = "not measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Judged:
     found: str
     verdict: Verdict
     why: str = ""
-    """why it could not be seen"""
+    """why it was not measured"""
 
 
 def judge(run: Run) -> list[Judged]:

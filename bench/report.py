@@ -4,17 +4,14 @@ Everything on it comes from the results of one run; nothing is chosen or left ou
 """
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bench.charts import chart
 from bench.findings import Measured, Run, Summary
 from bench.measurements.base import Figure
 from bench.promises import Judged, Verdict, judge
 from bench.table import markdown
-from bench.wording import HERO, LIMIT, PEER, amount, label, number, statistic, times, times_better
-
-EQUAL = 1.05
-"""times better that still count as equal: runs on one machine differ by more"""
+from bench.wording import HERO, LIMIT, PEER, amount, beats, compared, label, number, statistic
 
 
 def page(run: Run, images: str | None) -> str:
@@ -51,11 +48,11 @@ def _introduction(run: Run) -> str:
         *_about_limit(run),
         "- How: each measurement goes around all of them in every round, in an order that moves on from round to"
         " round, each in a fresh directory; a second round begins when all measurements had their"
-        " first. What is supervised is a static program that stamps the time as its first"
+        f" first. What is supervised is {machine.programs or 'a static program'}; it stamps the time as its first"
         " act. A figure is the median of all samples of all rounds, p99 is of all samples, too.",
         *_about_noise(run),
-        f"- The last columns say how many times as good {HERO} is as {PEER}, and as the limit; below 1 it is worse."
-        " Read these, rather than the figures: another machine has other figures.",
+        *_about_columns(run),
+        *(f"- {one.name}: {' '.join(one.remarks)}" for one in run.subjects if one.version and one.remarks),
         "",
     ]
     return "\n".join(_wrapped(line) for line in lines)
@@ -97,6 +94,26 @@ def _about_noise(run: Run) -> list[str]:
     ]
 
 
+def _about_columns(run: Run) -> list[str]:
+    """Say what ratios and bold figures mean, where there are any."""
+    there = {one.name for one in run.subjects if one.version}
+    if HERO not in there:
+        return []
+    others = [whose for name, whose in ((PEER, PEER), (LIMIT, "the limit")) if name in there]
+    lines = []
+    if others:
+        lines.append(
+            f"- The last columns say how many times as good {HERO} is as {', and as '.join(others)}; below 1 it is"
+            " worse. Beside a 0 no number says that: there it is better or worse. Read these, rather than the figures:"
+            " another machine has other figures."
+        )
+    lines.append(
+        f"- A figure of another supervisor is **bold** where it is better than that of {HERO} by more than 5 %."
+        ' "-": it has no such figure.'
+    )
+    return lines
+
+
 def _spread(summaries: list[Summary]) -> str:
     medians = [one.median for one in summaries]
     return f"{number(min(medians))} to {number(max(medians))}"
@@ -119,6 +136,7 @@ def _section(measured: Measured, images: str | None) -> str:
     notes = [f"- {name}: left out: {why}" for name, why in measured.absent.items()]
     notes += [f"- {name}: left out: has none of these figures" for name in measured.outcomes if name not in names]
     notes += [f"- {name}: {trouble}" for name, outcome in measured.outcomes.items() for trouble in outcome.troubles]
+    notes += [f"- {name}: {what}" for name, parts in measured.omitted.items() for what in parts]
     return "\n".join([*lines, *notes, ""] if notes else lines)
 
 
@@ -134,14 +152,21 @@ def _row(measured: Measured, figure: Figure, name: str, names: list[str]) -> lis
     """Return one row: a statistic of a figure of all subjects, and the ratios."""
     values = {subject: statistic(measured, subject, figure.key, name) for subject in names}
     cells = [label(figure) if name == "median" else f"{label(figure)}, {name}"]
-    for subject, value in values.items():
-        failed = value is None and bool(measured.outcomes[subject].troubles)
-        cells.append("failed" if failed else "-" if value is None else number(value))
+    cells += [_cell(measured, figure, subject, values) for subject in names]
     for other in (PEER, LIMIT):
         if _compared(names, other):
             mine, theirs = values[HERO], values[other]
-            cells.append("-" if mine is None or theirs is None else times(times_better(figure, mine, theirs)))
+            cells.append("-" if mine is None or theirs is None else compared(figure, mine, theirs))
     return cells
+
+
+def _cell(measured: Measured, figure: Figure, subject: str, values: Mapping[str, float | None]) -> str:
+    """Return a figure of a subject, in bold when it is better than tmd's."""
+    value, mine = values[subject], values.get(HERO)
+    if value is None:
+        return "failed" if measured.outcomes[subject].troubles else "-"
+    bold = subject != LIMIT and mine is not None and beats(figure, value, mine)
+    return f"**{number(value)}**" if bold else number(value)
 
 
 def _noise_rows(measured: Measured, names: list[str]) -> Iterator[list[str]]:
@@ -166,7 +191,9 @@ def _others(run: Run) -> str:
     """Return the part that says who is better than tmd, and at what."""
     found = [line for measured in run.measurements for line in _better(measured)]
     lines = ["## Where others are better", ""]
-    if found:
+    if not any(one.name == HERO and one.version for one in run.subjects):
+        lines.append(f"{HERO} was not in this run.")
+    elif found:
         lines += [f"Everything in which somebody did better than {HERO} in this run, by more than 5 %:", "", *found]
     else:
         lines.append(f"Nobody did better than {HERO} at anything in this run, by more than 5 %.")
@@ -174,29 +201,28 @@ def _others(run: Run) -> str:
 
 
 def _better(measured: Measured) -> Iterator[str]:
+    """Give a line for each row of the table in which somebody is better, or in which only tmd has failed."""
+    own = measured.outcomes.get(HERO)
     for figure in measured.figures:
         for name in _statistics(figure):
             mine = statistic(measured, HERO, figure.key, name)
+            if mine is None and not (own and own.troubles):
+                continue
             better: list[tuple[float, str]] = []
             for subject in measured.outcomes:
                 theirs = statistic(measured, subject, figure.key, name)
-                if subject in (HERO, LIMIT) or mine is None or theirs is None:
-                    continue
-                if _beats(figure, theirs, mine):
+                if (
+                    subject not in (HERO, LIMIT)
+                    and theirs is not None
+                    and (mine is None or beats(figure, theirs, mine))
+                ):
                     better.append((theirs, f"{subject} {amount(theirs, figure.unit)}"))
-            if better and mine is not None:
+            if better:
                 better.sort(reverse=figure.better == "more")
                 title = figure.title if name == "median" else f"{figure.title}, {name}"
                 whom = ", ".join(text for _, text in better)
-                yield f"- {measured.title}, {title}: {whom}; {HERO} {amount(mine, figure.unit)}"
-
-
-def _beats(figure: Figure, theirs: float, mine: float) -> bool:
-    """Return whether theirs is better than mine, by more than may be noise."""
-    ratio = times_better(figure, theirs, mine)
-    if ratio is None:
-        return theirs < mine if figure.better == "less" else theirs > mine
-    return ratio > EQUAL
+                found = "failed" if mine is None else amount(mine, figure.unit)
+                yield f"- {measured.title}, {title}: {whom}; {HERO} {found}"
 
 
 def _promises(run: Run) -> str:
@@ -207,9 +233,8 @@ def _promises(run: Run) -> str:
     lines = ["## What is promised", ""]
     if not judged:
         return "\n".join([*lines, "Nothing of what was measured.", ""])
-    unseen = f" and {count[Verdict.UNSEEN]} could not be seen" if count[Verdict.UNSEEN] else ""
-    said = f"{count[Verdict.HELD]} were held, {count[Verdict.BROKEN]} were not{unseen}"
-    lines += [f"Of {len(judged)} bounds {said} in this run.", ""]
+    said = ", ".join(f"{count[verdict]} {verdict.value}" for verdict in Verdict)
+    lines += [f"Of {len(judged)} bounds in this run: {said}.", ""]
     rows = [(titles[one.measurement], one.figure, one.bound, one.found, _verdict(one)) for one in judged]
     lines += [markdown(("measured", "figure", "promised", "found", ""), rows), ""]
     return "\n".join(lines)

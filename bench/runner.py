@@ -1,8 +1,9 @@
 """A run: every measurement with every subject, turn by turn, so that a noisy minute hits all of them alike.
 
 In each round each subject has one turn, in an order that moves on by one from round to round; beside each turn the
-machine's noise is timed. Every measurement has its first round before any has its second, and further rounds are done
-while there is time. Nothing that fails is dropped: it is told in the results, by whom and why.
+machine's noise is timed. Every measurement has its first round before any has its second. When time is short further
+rounds are left out, those of the peers that take longest first (`bench.thrift`). Nothing that fails or is left out is
+dropped: it is told in the results, by whom and why.
 """
 
 import os
@@ -26,6 +27,7 @@ from bench.machine import describe
 from bench.measurements.base import Measurement
 from bench.noise import Noise, timed
 from bench.subjects.base import Subject
+from bench.thrift import ESSENTIAL, Pending, dear
 from bench.turn import Answered, Asked
 from bench.unavailable import Unavailable
 
@@ -35,7 +37,9 @@ _TURN = Path(__file__).resolve().parent / "turn.py"
 MOST_S = 240.0
 """in which a turn has to end"""
 MINUTES = 14.0
-"""for a run: no round but the first is begun that would likely end later"""
+"""for a run: further rounds that would likely end later are left out"""
+_RESERVED = 0.5
+"""of the time: for the first turns of tmd and of whom it is compared with"""
 _CLEARING_S = 90.0
 """in which a guard has ended what its turn had started, whatever it was"""
 
@@ -52,13 +56,15 @@ class Wanted:
     most_s: float = MOST_S
     """in which a turn has to end"""
     minutes: float = MINUTES
-    """for all of it: a measurement has fewer rounds than usual when time is short, but one at least"""
+    """for all of it: fewer rounds when time is short, but one at least of tmd and whom it is compared with"""
 
 
 @dataclass(slots=True)
 class _Turns:
     """What the turns of one subject in one measurement came to."""
 
+    allowed: int
+    """rounds there is time for"""
     samples: dict[str, list[Sequence[float]]] = field(default_factory=dict)
     """by figure, then by round"""
     troubles: list[str] = field(default_factory=list)
@@ -99,17 +105,12 @@ class Bench:
             self._competitors[name] = self._fetch(name, kind)
         for measurement in self._measurements.values():
             self._admit(measurement)
-        took_s: dict[str, float] = {}
         for round_ in range(max(map(self._count, self._measurements.values()), default=0)):
             for key, measurement in self._measurements.items():
-                if round_ >= self._count(measurement):
-                    continue
-                began = time.monotonic()
-                if round_ and began - self._since + took_s[key] > 60 * self._wanted.minutes:
-                    self._say(f"{key}: round {round_ + 1} left out: time is short")
-                    continue
-                self._round(measurement, round_)
-                took_s[key] = time.monotonic() - began
+                if round_ < self._count(measurement):
+                    if round_:
+                        self._save(key, round_)
+                    self._round(measurement, round_)
 
     def found(self, command: str) -> Run:
         """Return what was found until now; `command` is what was called, for the reader."""
@@ -124,6 +125,29 @@ class Bench:
             tuple(self._measured(self._measurements[key]) for key in self._turns if self._begun(key)),
         )
 
+    def _left_s(self) -> float:
+        return 60 * self._wanted.minutes - (time.monotonic() - self._since)
+
+    def _late(self, measurement: Measurement) -> bool:
+        """Return whether a peer would take the time that is needed for the measurements to come."""
+        keys = [*self._measurements]
+        to_come = 1 - (keys.index(measurement.key) + 1) / len(keys)
+        return self._left_s() <= 60 * self._wanted.minutes * _RESERVED * to_come
+
+    def _save(self, key: str, round_: int) -> None:
+        """Leave out what there will be no time for, before this round of this measurement."""
+        keys = [*self._measurements]
+        pending = []
+        for other in keys:
+            done = round_ + (keys.index(other) < keys.index(key))
+            for name, turns in self._turns[other].items():
+                if turns.allowed > done and not turns.given_up:
+                    pending.append(Pending(other, name, turns.allowed - done, turns.took_s[-1]))
+        for one in dear(pending, self._left_s()):
+            self._turns[one.measurement][one.subject].allowed -= one.turns
+            rounds = "a round" if one.turns == 1 else f"{one.turns} rounds"
+            self._say(f"{one.measurement}: {one.subject}: {rounds} left out: time is short")
+
     def _fetch(self, name: str, kind: type[Subject]) -> Competitor:
         try:
             version = kind.version()
@@ -131,7 +155,7 @@ class Bench:
             self._say(f"{name}: left out: {error}")
             return Competitor(name, "", str(error))
         self._say(f"{name}: {version}")
-        return Competitor(name, version, "")
+        return Competitor(name, version, "", kind.remarks)
 
     def _admit(self, measurement: Measurement) -> None:
         """Note who takes part in a measurement, and why the others do not."""
@@ -144,16 +168,23 @@ class Bench:
             elif lacking:
                 absent[name] = f"lacks {', '.join(lacking)}"
             else:
-                turns[name] = _Turns()
+                turns[name] = _Turns(self._count(measurement))
 
     def _round(self, measurement: Measurement, round_: int) -> None:
         names = [*self._turns[measurement.key]]
         ahead = (round_ + [*self._measurements].index(measurement.key)) % max(1, len(names))
+        begun = False
         for name in [*names[ahead:], *names[:ahead]]:
-            turns = self._turns[measurement.key].get(name)
-            if turns is not None and not turns.given_up:
+            turns = self._turns[measurement.key][name]
+            if turns.given_up or round_ >= turns.allowed:
+                continue
+            begun = True
+            if not round_ and name not in ESSENTIAL and self._late(measurement):
+                self._leave_out(measurement, name, "there was no time left")
+            else:
                 self._turn(measurement, name, round_)
-        self._done[measurement.key] = round_ + 1
+        if begun:
+            self._done[measurement.key] = round_ + 1
 
     def _count(self, measurement: Measurement) -> int:
         return 1 if self._wanted.quick else measurement.rounds
@@ -165,9 +196,7 @@ class Bench:
         turns.noise.append(timed())
         head = f"{measurement.key}: {name}: round {round_ + 1} of {self._count(measurement)}"
         if answered.missing:
-            del self._turns[measurement.key][name]
-            self._absent[measurement.key][name] = answered.missing
-            self._say(f"{head}: left out: {answered.missing}")
+            self._leave_out(measurement, name, answered.missing)
             return
         known = {figure.key for figure in measurement.figures}
         for key, samples in answered.samples.items():
@@ -183,6 +212,11 @@ class Bench:
         self._say(f"{head}: {trouble or 'done'} ({answered.took_s:.1f} s)")
         if answered.details:
             self._say(answered.details.rstrip())
+
+    def _leave_out(self, measurement: Measurement, name: str, why: str) -> None:
+        del self._turns[measurement.key][name]
+        self._absent[measurement.key][name] = why
+        self._say(f"{measurement.key}: {name}: left out: {why}")
 
     def _ask(self, measurement: str, name: str) -> Answered:
         """Have one turn done in processes of its own; nothing of it is left, at an interruption neither."""
@@ -237,7 +271,20 @@ class Bench:
                 if name in self._turns[measurement.key]
             },
             self._absent[measurement.key],
+            {name: found for name in self._kinds if (found := self._omitted(measurement, name))},
         )
+
+    def _omitted(self, measurement: Measurement, name: str) -> tuple[str, ...]:
+        turns = self._turns[measurement.key].get(name)
+        if turns is None:
+            return ()
+        found = []
+        if not self._wanted.quick and name in measurement.spared:
+            found.append(f"without {measurement.spared[name]}")
+        if turns.took_s and turns.allowed < self._count(measurement):
+            rounds = f"{turns.allowed} round{'s' * (turns.allowed > 1)} instead of {self._count(measurement)}"
+            found.append(f"{rounds}: time was short, and a turn takes {turns.took_s[-1]:.0f} s")
+        return tuple(found)
 
 
 def _end(guard: "subprocess.Popen[bytes]") -> None:

@@ -1,7 +1,8 @@
 """The supervised program of every measurement, and what it leaves behind: stamps of its births, lines to be judged.
 
-It is `stamp.c`, static and tiny, built once into the cache: so that a measurement shows the supervisor's time, not that
-of an interpreter it starts. Its times are CLOCK_MONOTONIC in ns, as `time.monotonic_ns`.
+It is `stamp.c`, tiny and without a C library where its machine is known, so that a measurement shows the supervisor's
+time, not that of an interpreter or of a loader; what writes and judges lines is `spam.c`. Both are built once into the
+cache. Their times are CLOCK_MONOTONIC in ns, as `time.monotonic_ns`.
 """
 
 import hashlib
@@ -19,8 +20,11 @@ from typing import NamedTuple
 from bench.cache import making, run
 from bench.unavailable import Unavailable
 
-SOURCE = Path(__file__).with_name("stamp.c")
-FLAGS = ("-O2", "-static", "-std=gnu11")
+_STAMP, _SPAM = (Path(__file__).with_name(name) for name in ("stamp.c", "spam.c"))
+_FLAGS = ("-O2", "-static", "-std=gnu11")
+_BARE = ("-DBARE", "-ffreestanding", "-nostdlib", "-fno-stack-protector")
+_BARE_MACHINES = ("x86_64", "aarch64")
+"""whose system calls `stamp.c` knows"""
 ZIG = "ziglang==0.13.0"
 DONE = 1_000_000
 """added to a writer's index in the stamp that tells that it has written everything"""
@@ -105,11 +109,11 @@ def writer(
     (looked for every millisecond), so that many begin together; None: at once.
     """
     numbers = (str(index), str(lines), str(size), str(write_bytes))
-    return (str(helper()), "write", str(path_stamps), *numbers, "-" if go is None else str(go))
+    return (str(spammer()), "write", str(path_stamps), *numbers, "-" if go is None else str(go))
 
 
 def once_argv() -> tuple[str, ...]:
-    """Return the command of a program that only exits: what fork and exec cost."""
+    """Return the command of a program that only exits: what fork and exec cost at the least."""
     return (str(helper()), "once")
 
 
@@ -118,20 +122,34 @@ def check(files: Sequence[Path], index: int, lines: int | None = None) -> Report
 
     lines: how many it wrote; None: those missing after the last one found are not counted.
     """
-    argv = (str(helper()), "check", str(index), str(-1 if lines is None else lines), *map(str, files))
+    argv = (str(spammer()), "check", str(index), str(-1 if lines is None else lines), *map(str, files))
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
     return Report(*map(int, done.stdout.split()))
 
 
+def bare() -> bool:
+    """Return whether the program that only stamps has no C library here, which would be most of its start."""
+    return os.uname().machine in _BARE_MACHINES and sys.maxsize > 2**32
+
+
 @once
 def helper() -> Path:
-    """Return the path of the compiled program, building it at the first call. Raises `Unavailable`."""
-    source = SOURCE.read_bytes()
-    digest = hashlib.sha256(source + " ".join(FLAGS).encode()).hexdigest()[:12]
-    with making(f"stamp-{digest}") as path:
+    """Return the path of the program that stamps, building it at the first call. Raises `Unavailable`."""
+    return _built(_STAMP, (*_FLAGS, *_BARE) if bare() else _FLAGS)
+
+
+@once
+def spammer() -> Path:
+    """Return the path of the program that writes and judges lines, as `helper`."""
+    return _built(_SPAM, _FLAGS)
+
+
+def _built(source: Path, flags: tuple[str, ...]) -> Path:
+    digest = hashlib.sha256(source.read_bytes() + " ".join(flags).encode()).hexdigest()[:12]
+    with making(f"{source.stem}-{digest}") as path:
         if not path.is_file():
             fresh = path.with_suffix(f".{os.getpid()}")
-            run((*_compiler(), *FLAGS, "-o", str(fresh), str(SOURCE)), "compile bench/stamp.c")
+            run((*_compiler(), *flags, "-o", str(fresh), str(source)), f"compile bench/{source.name}")
             fresh.rename(path)
     return path
 

@@ -7,7 +7,10 @@ from bench.measurements.base import Figure
 
 HERO, PEER, LIMIT = "tmd", "supervisor", "limit"
 """whose bench it is; whom it is compared with; what no supervisor in Python can be expected to beat"""
+EQUAL = 1.05
+"""times better that still count as equal: runs on one machine differ by more"""
 _COUNTED = ("count", "lines")
+_SPOKEN = {"1/s": "a second"}
 
 
 def number(value: float) -> str:
@@ -26,7 +29,7 @@ def number(value: float) -> str:
 
 def amount(value: float, unit: str) -> str:
     """Write a number with its unit; what is counted has none."""
-    return number(value) if unit in _COUNTED else f"{number(value)} {unit}"
+    return number(value) if unit in _COUNTED else f"{number(value)} {_SPOKEN.get(unit, unit)}"
 
 
 def label(figure: Figure) -> str:
@@ -51,7 +54,7 @@ def statistic(measured: Measured, subject: str, figure: str, name: str) -> float
 
 
 def times_better(figure: Figure, mine: float, other: float) -> float | None:
-    """Return how many times as good mine is as the other, None when that says nothing (one is 0 or less)."""
+    """Return how many times as good mine is as the other, None when no number says that (one is 0 or less)."""
     if mine == other:
         return 1.0
     if mine <= 0 or other <= 0:
@@ -59,6 +62,19 @@ def times_better(figure: Figure, mine: float, other: float) -> float | None:
     return other / mine if figure.better == "less" else mine / other
 
 
-def times(ratio: float | None) -> str:
-    """Write a ratio."""
-    return "-" if ratio is None else f"{number(ratio)}x"
+def beats(figure: Figure, mine: float, other: float) -> bool:
+    """Return whether mine is better than the other, by more than may be noise."""
+    ratio = times_better(figure, mine, other)
+    if ratio is None:
+        return mine < other if figure.better == "less" else mine > other
+    return ratio > EQUAL
+
+
+def compared(figure: Figure, mine: float, other: float) -> str:
+    """Write how many times as good mine is as the other; beside a 0 or less, whether it is better or worse."""
+    ratio = times_better(figure, mine, other)
+    if mine == other:
+        return "equal"
+    if ratio is None:
+        return "better" if beats(figure, mine, other) else "worse"
+    return f"{number(ratio)}x"

@@ -51,6 +51,8 @@ class Measurement(Protocol):
     promises: ClassVar[tuple[Promise, ...]]
     rounds: ClassVar[int]
     """turns with each subject in a full run; with `quick` one"""
+    spared: ClassVar[Mapping[str, str]]
+    """subjects for whom a part of a full turn is left out, because it would take minutes: which part"""
 
     def turn(self, kind: type[Subject], home: Path, quick: bool) -> Samples:
         """Measure one subject once, in an empty directory; end all it started. Figures it cannot yield are left out.

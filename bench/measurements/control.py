@@ -5,6 +5,7 @@ count as started as soon as they run.
 """
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -39,6 +40,7 @@ class Control:
         Promise(f"{verb}_{count}", 0.5) for count in _LAPS for verb in ("stop", "start")
     )
     rounds: ClassVar[int] = 2
+    spared: ClassVar[Mapping[str, str]] = {}
 
     def turn(self, kind: type[Subject], home: Path, quick: bool) -> Samples:
         """Make fewer laps when it is to be quick."""

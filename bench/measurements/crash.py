@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -44,6 +45,7 @@ class Crash:
         Promise("respawn", 20.0, against=None, statistic="p99"),
     )
     rounds: ClassVar[int] = 2
+    spared: ClassVar[Mapping[str, str]] = {}
 
     def turn(self, kind: type[Subject], home: Path, quick: bool) -> Samples:
         """Kill each program of a few once; fewer with a slow subject."""

@@ -7,6 +7,7 @@ nothing happens, so that what was there first and what is there in the end can b
 import os
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -55,6 +56,7 @@ class Cycles:
         Promise("descriptors", 0.0, against=None, statistic="max"),
     )
     rounds: ClassVar[int] = 1
+    spared: ClassVar[Mapping[str, str]] = {}
 
     def turn(self, kind: type[Subject], home: Path, quick: bool) -> Samples:
         """Kill a tenth as often when it is to be quick."""

@@ -2,7 +2,7 @@
 
 Each program writes numbered, checksummed lines; all begin at one moment. Throughput is from that moment until the last
 byte is in a file, so neither a supervisor that drops output nor one that hoards it looks fast. Afterwards every line is
-read back.
+read back. All subjects find the machine's memory in the same state.
 """
 
 import os
@@ -16,6 +16,7 @@ from pathlib import Path
 from bench import stamping
 from bench.measurements import procfs
 from bench.measurements.base import Figure
+from bench.measurements.memory import held
 from bench.measurements.running import need_room, running, settle
 from bench.stamping import Stamps
 from bench.subjects.base import Ability, Plan, Program, Subject
@@ -26,8 +27,8 @@ _STUCK_S = 5.0
 """files that have not grown for so long will not grow any more"""
 _ASK_EVERY_S = 0.01
 _REST_S = 0.5
-_FILES_EACH = 7.5
-"""no whole number: the last rotation shall be over when the last byte comes"""
+_MORE = 1.25
+"""more memory than the files take: there are pipes, too"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class Spam:
     """newline included"""
     write_bytes: int
     """of one write; 0: a write for each line"""
+    file_bytes: int = 50 << 20
+    """at which a log is rotated, by default as Supervisor does. What each program writes should be no whole number of
+    these: the last rotation shall be over when the last byte comes"""
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -55,7 +59,8 @@ class Spam:
 
     def measure(self, kind: type[Subject], home: Path, quick: bool) -> dict[str, list[float]]:
         """Let them write, a tenth of it when it is to be quick; return the samples by key of the figure."""
-        lines = self.total_bytes // self.line_bytes // self.children // (10 if quick else 1)
+        part = 10 if quick else 1
+        lines = self.total_bytes // self.line_bytes // self.children // part
         each = lines * self.line_bytes
         home.mkdir()
         need_room(home, each * self.children)
@@ -64,13 +69,14 @@ class Spam:
             Program(name=f"w{index}", argv=self._writer(stamps, go, index, lines), logged=True, startsecs=0)
             for index in range(self.children)
         )
-        plan = Plan(programs, log_max_bytes=max(int(each / _FILES_EACH), 1 << 20), log_backups=20)
+        plan = Plan(programs, log_max_bytes=self.file_bytes // part, log_backups=20)
         answers_ms: list[float] = []
         with running(kind, home / "s", plan) as subject:
             stamps.wait(self.children, _UP_WITHIN_S)
-            settle(_REST_S)
-            pids = subject.daemons()
             os.sync()  # what was written before, by whomever, shall not be written meanwhile
+            with held(home, int(each * self.children * _MORE)):
+                settle(_REST_S)
+            pids = subject.daemons()
             with _asking(subject, answers_ms):
                 cpu_before, began = procfs.cpu_s(pids), time.monotonic()
                 go.touch()

@@ -1,6 +1,7 @@
 """A changed configuration: a thousand programs run, the command of one is another, and the rest must not notice."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -32,6 +33,7 @@ class Reload:
     )
     promises: ClassVar[tuple[Promise, ...]] = (Promise("others", 0.0, against=None, statistic="max"),)
     rounds: ClassVar[int] = 1
+    spared: ClassVar[Mapping[str, str]] = {}
 
     def turn(self, kind: type[Subject], home: Path, quick: bool) -> Samples:
         """Change one program three times over, or once."""

@@ -1,6 +1,7 @@
 """Programs that each need a second to stop, all of one priority: is that one second in all, or one after the other?"""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,6 +31,7 @@ class SlowStop:
     )
     promises: ClassVar[tuple[Promise, ...]] = (Promise(f"stop_{_PROGRAMS}", 1.5, against=None, statistic="max"),)
     rounds: ClassVar[int] = 1
+    spared: ClassVar[Mapping[str, str]] = {}
 
     def turn(self, kind: type[Subject], home: Path, quick: bool) -> Samples:
         """Stop a few when it is to be quick."""

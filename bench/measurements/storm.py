@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -32,6 +33,7 @@ class Storm:
     )
     promises: ClassVar[tuple[Promise, ...]] = (Promise(f"back_{_PROGRAMS}", 2.0, against=None, statistic="max"),)
     rounds: ClassVar[int] = 1
+    spared: ClassVar[Mapping[str, str]] = {}
 
     def turn(self, kind: type[Subject], home: Path, quick: bool) -> Samples:
         """Kill a hundred when it is to be quick."""

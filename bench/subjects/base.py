@@ -88,6 +88,8 @@ class Subject(ABC):
     name: ClassVar[str]
     """as in `--subjects`"""
     abilities: ClassVar[frozenset[Ability]]
+    remarks: ClassVar[tuple[str, ...]] = ()
+    """what one has to know of it to read its figures, in sentences"""
 
     def __init__(self, home: Path) -> None:
         self.home = home

@@ -65,6 +65,11 @@ class Circus(Subject):
 
     name: ClassVar[str] = "circus"
     abilities: ClassVar[frozenset[Ability]] = frozenset(Ability)
+    remarks: ClassVar[tuple[str, ...]] = (
+        "In place of getAllProcessInfo it is asked for the `status` of all watchers: a name and a word for each, far"
+        " less than Supervisor and tmd tell of a process.",
+        "In place of getState it is asked for the number of watchers.",
+    )
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)

@@ -23,6 +23,9 @@ class Limit(Subject):
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {Ability.RESTART, Ability.LOGS, Ability.CONTROL, Ability.RPC, Ability.AUTOSTART_OFF}
     )
+    remarks: ClassVar[tuple[str, ...]] = (
+        "It keeps a pipe for each output that is logged, as the others do, and none for standard input.",
+    )
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)

@@ -48,6 +48,12 @@ class Pm2(Subject):
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {Ability.RESTART, Ability.CONTROL, Ability.RPC, Ability.STATUS, Ability.AUTOSTART_OFF}
     )
+    remarks: ClassVar[tuple[str, ...]] = (
+        "It is launched by its command-line client, which starts the daemon and gives it the programs.",
+        "In place of getState it is asked for a `ping`, in place of getAllProcessInfo for `getMonitorData`.",
+        "It looks every 100 ms whether what it stops has ended.",
+        "Rotating logs is another package that looks every 30 s, so it has no part in the log drain.",
+    )
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)

@@ -35,6 +35,11 @@ class Runit(Subject):
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {Ability.RESTART, Ability.LOGS, Ability.CONTROL, Ability.STATUS, Ability.AUTOSTART_OFF}
     )
+    remarks: ClassVar[tuple[str, ...]] = (
+        "By its own rule a program that dies in the first second of its life waits until that second is over; one that"
+        " lived longer is started again at once.",
+        "It takes no more than 1,000 programs.",
+    )
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)

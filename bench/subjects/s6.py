@@ -41,6 +41,7 @@ class S6(Subject):
     abilities: ClassVar[frozenset[Ability]] = frozenset(
         {Ability.RESTART, Ability.LOGS, Ability.CONTROL, Ability.AUTOSTART_OFF}
     )
+    remarks: ClassVar[tuple[str, ...]] = ("By its own rule a second passes between two starts of a program.",)
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -88,6 +89,7 @@ class Times:
         Promise("lost", 0.0, against=None, statistic="max"),
     )
     rounds: ClassVar[int] = 3
+    spared: ClassVar[Mapping[str, str]] = {}
 
     def turn(self, kind: type[Subject], home: Path, quick: bool) -> Samples:
         assert not list(home.iterdir())
@@ -104,6 +106,19 @@ class Needy(Times):
     needs: ClassVar[frozenset[Ability]] = frozenset({Ability.RELOAD, Ability.RESTART})
     promises: ClassVar[tuple[Promise, ...]] = ()
     rounds: ClassVar[int] = 1
+
+
+class Sparing(Times):
+    spared: ClassVar[Mapping[str, str]] = {"runit": "a million programs: it takes days"}
+    rounds: ClassVar[int] = 1
+
+
+class Again(Sparing):
+    key: ClassVar[str] = "again"
+
+
+class Last(Sparing):
+    key: ClassVar[str] = "last"
 
 
 class Raising(Times):
@@ -174,6 +189,8 @@ def leave_behind(path: Path) -> None:
 
 
 GOOD = (Times(), Needy())
+THREE = (Sparing(), Again(), Last())
+SPARING = (Sparing(),)
 TROUBLE = (Raising(),)
 LEAKING = (Leaking(),)
 HANGING = (Hanging(),)

@@ -64,7 +64,7 @@ FAILING = (Failing(),)
         ("GOOD", 0, 2, "fast: from here to there: 2 ms: held (at most 2 times limit's 1.50 ms, so 3 ms)"),
         ("MOODY", 0, 6, "moody: something: 100 ms: not held (at most 2 times limit's 1.50 ms, so 3 ms)"),
         ("WORSE", 1, 6, "tmd has become slow, or this machine is in trouble: something"),
-        ("FAILING", 1, 0, "moody: something: 1 ms: not seen (limit: round 1: RuntimeError: no loop)"),
+        ("FAILING", 1, 0, "moody: something: 1 ms: not measured (limit: round 1: RuntimeError: no loop)"),
     ],
 )
 def test_what_fails_is_measured_once_more(

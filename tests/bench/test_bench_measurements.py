@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measurements import ALL, cycles, reach, storm
+from bench.measurements import ALL, cycles, reach, scale, storm
 from bench.measurements.base import Measurement
 from bench.measurements.control import Control
 from bench.measurements.crash import Crash
@@ -18,7 +18,9 @@ from bench.measurements.scale import Scale
 from bench.measurements.slow_stop import SlowStop
 from bench.measurements.storm import Storm
 from bench.stamping import helper
+from bench.subjects import KINDS
 from bench.subjects.base import Plan, Subject, Unavailable
+from bench.wording import HERO, LIMIT
 from tests.bench.keeper import Keeper
 
 
@@ -44,6 +46,10 @@ def kind(**changes: object) -> type[Subject]:
 class TestEachOfThem:
     def test_has_a_key_of_its_own(self) -> None:
         assert len({measurement.key for measurement in ALL}) == len(ALL)
+
+    @pytest.mark.parametrize("measurement", ALL, ids=lambda measurement: measurement.key)
+    def test_spares_only_who_is_there(self, measurement: Measurement) -> None:
+        assert measurement.spared.keys() <= KINDS.keys() - {HERO, LIMIT}
 
     @pytest.mark.parametrize("measurement", ALL, ids=lambda measurement: measurement.key)
     def test_promises_only_what_it_yields(self, measurement: Measurement) -> None:
@@ -97,6 +103,15 @@ class TestStorm:
 
 
 @pytest.mark.usefixtures("hurried")
+class TestScale:
+    def test_spares_one_the_thousand(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(scale, "_QUICK_SIZES", (2,))
+        monkeypatch.setattr(scale, "_SIZES", (2, 3))
+        assert set(Scale().turn(kind(name="pm2"), tmp_path, quick=False)) == {"first_2", "up_2", "stop_2"}
+        assert len(Scale().turn(Keeper, tmp_path, quick=False)) == 6
+
+
+@pytest.mark.usefixtures("hurried")
 class TestSlowStop:
     def test_takes_the_seconds_that_the_programs_need(self, tmp_path: Path) -> None:
         (took_s,) = SlowStop().turn(Keeper, tmp_path, quick=True)["stop_3"]
@@ -139,6 +154,11 @@ class TestReach:
         samples = Reach().turn(Keeper, tmp_path, quick=False)
         assert set(samples) == {"came_40", "came_60", "up_60", "gone_60", "ready_80", "status_80", "rss_80"}
         assert samples["came_60"] == [60.0]
+
+    @pytest.mark.parametrize("name", ["circus", "pm2", "runit", "s6"])
+    def test_spares_those_who_would_take_minutes(self, name: str, tmp_path: Path) -> None:
+        assert set(Reach().turn(kind(name=name), tmp_path, quick=False)) == {"came_40"}
+        assert name in Reach().spared
 
     def test_tells_how_many_came_up(self, tmp_path: Path) -> None:
         samples = Reach().turn(kind(room=20, abilities=frozenset()), tmp_path, quick=False)

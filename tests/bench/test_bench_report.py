@@ -1,6 +1,7 @@
 """The page, the charts and the verdicts that are made from a run."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -9,9 +10,9 @@ from bench import charts, promises, report
 from bench.findings import Beside, Competitor, Machine, Measured, Outcome, Run, Summary, summary
 from bench.measurements.base import Figure, Promise
 from bench.promises import Verdict
-from bench.wording import amount, number, times, times_better
+from bench.wording import amount, beats, compared, number, times_better
 
-MACHINE = Machine("Linux 6.1, x86_64", "Some Processor", 2, 7.8, "3.11.2", "ext4", 1024)
+MACHINE = Machine("Linux 6.1, x86_64", "Some Processor", 2, 7.8, "3.11.2", "ext4", 1024, "a tiny program")
 FIGURES = (
     Figure("took", "kill to successor", "ms", p99=True),
     Figure("rate", "answers", "1/s", better="more"),
@@ -45,7 +46,9 @@ def measured(
         )
         for name, by_key in figures.items()
     }
-    return Measured("crash", "Crash & respawn", 3, FIGURES, PROMISES, outcomes, dict(absent or {}))
+    left_out = ("without 5,000 programs", "1 round instead of 2")
+    omitted: dict[str, tuple[str, ...]] = {"pm2": left_out} if "pm2" in outcomes else {}
+    return Measured("crash", "Crash & respawn", 3, FIGURES, PROMISES, outcomes, dict(absent or {}), omitted)
 
 
 def run(*measurements: Measured, quick: bool = False) -> Run:
@@ -85,20 +88,26 @@ def test_units_and_ratios() -> None:
     assert times_better(more, 0, 0) == 1
     assert times_better(less, 0, 3) is None
     assert times_better(less, -3, 3) is None
-    assert (times(1739.6), times(None)) == ("1,740x", "-")
+    assert not beats(less, 1.0, 1.04)
+    assert beats(less, 1.0, 1.06)
+    assert not beats(more, 1.0, 1.06)
+    assert (compared(less, 1, 1739.6), compared(more, 1, 2)) == ("1,740x", "0.50x")
+    assert (compared(less, 0, 0), compared(less, 0, 3), compared(less, 3, -1)) == ("equal", "better", "worse")
+    assert (compared(more, 0, 3), compared(more, 3, 0)) == ("worse", "better")
 
 
 def test_the_table_has_a_row_for_each_figure_and_a_column_for_each_subject() -> None:
     page = report.page(run(USUAL), "images/performance")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line[:1] == "|"]
     assert rows[0] == ["", "tmd", "supervisor", "runit", "limit", "to supervisor", "to limit"]
-    assert rows[2] == ["kill to successor, ms", "2", "2,000", "1.50", "0.80", "1,000x", "0.40x"]
-    assert rows[3] == ["kill to successor, ms, p99", "5", "2,000", "1.50", "0.80", "400x", "0.16x"]
+    assert rows[2] == ["kill to successor, ms", "2", "2,000", "**1.50**", "0.80", "1,000x", "0.40x"]
+    assert rows[3] == ["kill to successor, ms, p99", "5", "2,000", "**1.50**", "0.80", "400x", "0.16x"]
     assert rows[4] == ["answers, 1/s", "400", "10", "failed", "800", "40x", "0.50x"]
-    assert rows[5] == ["lines lost", "0", "0", "failed", "-", "1x", "-"]
+    assert rows[5] == ["lines lost", "0", "0", "failed", "-", "equal", "-"]
     assert rows[6][:2] == ["beside: arithmetic, ms", "55 (±9 %)"]
     assert "- s6: left out: lacks logs\n- pm2: left out: has none of these figures\n" in page
     assert "- runit: round 2: TimeoutError: nothing came\n" in page
+    assert "- pm2: without 5,000 programs\n- pm2: 1 round instead of 2\n" in page
 
 
 def test_the_page_says_where_and_how_it_was_measured() -> None:
@@ -107,10 +116,16 @@ def test_the_page_says_where_and_how_it_was_measured() -> None:
         "`bench/run --only crash`", "2025-01-02 03:04 UTC, 10 minutes, a first look", "Some Processor, 2 cores,",
         "7.8 GiB", "a soft limit of 1,024 descriptors", "tmd 1.2, supervisor 1.2, runit 1.2, pm2 1.2. circus could",
         "`limit` is no supervisor", "took 55 to 55 ms",
+        "is a tiny program; it stamps",
     ):  # fmt: skip
         assert words in " ".join(page.split())
     assert max(len(line) for line in page.splitlines() if line[:1] != "|") <= 120
     assert "![" not in page
+
+
+def test_what_one_has_to_know_of_a_subject_is_said() -> None:
+    found = replace(run(USUAL), subjects=(Competitor("runit", "2.1", "", ("It waits a second.", "It is small.")),))
+    assert "- runit: It waits a second. It is small.\n" in report.page(found, None)
 
 
 def test_where_others_are_better_is_said() -> None:
@@ -129,15 +144,28 @@ def test_what_is_within_noise_is_equal_and_zero_beats_something() -> None:
     assert "Nobody did better than tmd" in page
 
 
+def test_where_tmd_failed_the_others_are_better() -> None:
+    found = measured({"tmd": {"rate": [1.0]}, "circus": {"took": [7.0]}}, troubles={"tmd": "round 1: it broke"})
+    assert "- Crash & respawn, kill to successor: circus 7 ms; tmd failed\n" in report.page(run(found), None)
+
+
+def test_without_tmd_nobody_is_compared_with_it() -> None:
+    page = report.page(run(measured({"circus": {"took": [2.0]}, "runit": {"took": [1.0]}})), None)
+    assert "tmd was not in this run." in page
+    assert "did better" not in page
+    assert "The last columns" not in page
+    assert "**" not in page
+
+
 def test_promises_are_judged() -> None:
     verdicts = [(one.verdict, one.bound, one.found) for one in promises.judge(run(USUAL))]
     assert verdicts == [
         (Verdict.HELD, "at most 1/500 of supervisor's 2,000 ms, so 4 ms", "2 ms"),
         (Verdict.BROKEN, "at most 4 ms", "5 ms"),
-        (Verdict.BROKEN, "at least 50 times supervisor's 10 1/s, so 500 1/s", "400 1/s"),
+        (Verdict.BROKEN, "at least 50 times supervisor's 10 a second, so 500 a second", "400 a second"),
         (Verdict.HELD, "at most 0", "0"),
     ]
-    assert "Of 4 bounds 2 were held, 2 were not in this run." in report.page(run(USUAL), None)
+    assert "Of 4 bounds in this run: 2 held, 2 not held, 0 not measured." in report.page(run(USUAL), None)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +179,7 @@ def test_promises_are_judged() -> None:
 )
 def test_a_promise_that_cannot_be_seen_is_not_held(found: Measured, why: str) -> None:
     judged = promises.judge(run(found))[0]
-    assert "could not be seen in this run" in report.page(run(found), None)
+    assert f"| not measured: {why}" in report.page(run(found), None)
     assert (judged.verdict, judged.why) == (Verdict.UNSEEN, why)
 
 

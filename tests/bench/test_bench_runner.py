@@ -68,13 +68,31 @@ def test_who_is_not_there_or_cannot_is_left_out_and_named() -> None:
     assert "pm2: left out: cannot fetch pm2: no network" in said
 
 
-def test_all_have_a_round_before_any_has_its_second_and_none_but_the_first_when_time_is_short() -> None:
+def test_all_have_a_round_before_any_has_its_second_and_no_further_ones_when_time_is_short() -> None:
     found, said = run("GOOD", subjects=("tmd",))
     turns = [line.partition(":")[0] for line in said if line.endswith(" s)")]
     assert turns == ["times", "needy", "times", "times"]
-    found, said = run("GOOD", subjects=("tmd",), minutes=0)
+    found, said = run("GOOD", subjects=("tmd", "runit"), minutes=0)
     assert [one.rounds for one in found.measurements] == [1, 1]
-    assert "times: round 2 left out: time is short" in said
+    assert found.measurements[0].absent["runit"] == "there was no time left"
+    assert found.measurements[0].omitted == {"tmd": ("1 round instead of 3: time was short, and a turn takes 0 s",)}, (
+        "one round it has whatever time there is"
+    )
+    assert "times: tmd: 2 rounds left out: time is short" in said
+
+
+def test_peers_leave_time_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    left_s = iter([60.0, 9.0, 9.0])  # of which 20, 10 and 0 are for those to come
+    monkeypatch.setattr(Bench, "_left_s", lambda bench: next(left_s))
+    found, _ = run("THREE", subjects=("tmd", "runit"), minutes=1)
+    assert [one.absent for one in found.measurements] == [{}, {"runit": "there was no time left"}, {}]
+
+
+def test_what_a_subject_is_spared_is_named() -> None:
+    found, _ = run("SPARING", subjects=("tmd", "runit"))
+    assert found.measurements[0].omitted == {"runit": ("without a million programs: it takes days",)}
+    found, _ = run("SPARING", subjects=("tmd", "runit"), quick=True)
+    assert found.measurements[0].omitted == {}
 
 
 def test_what_is_wanted_is_measured_in_the_usual_order(tmp_path: Path) -> None:
@@ -168,13 +186,15 @@ def bench(tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]:
 def test_an_interruption_ends_all_that_was_started(
     signum: signal.Signals, bench: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
 ) -> None:
-    left = tmp_path / "left"
+    left, kept = tmp_path / "left", tmp_path / "x.json"
+    kept.write_text("the run before", encoding="utf-8")
     with bench("HANGING", "--subjects", "tmd", "--json", "x.json") as running:
         (pid,) = eventually(lambda: pids(left), 30)
         running.send_signal(signum)
         text, said = running.communicate(timeout=60)
     eventually(lambda: gone(pid), 20)
-    assert (tmp_path / "x.json").read_text(encoding="utf-8") == "", "what is not complete is not kept"
+    assert kept.read_text(encoding="utf-8") == "the run before", "what is not complete is not kept"
+    assert {path.name for path in tmp_path.iterdir()} <= {"left", "t", "x.json"}
     if signum != signal.SIGKILL:
         assert running.returncode == 130, said
         assert "interrupted" in said
@@ -199,6 +219,13 @@ def test_the_page_is_printed_when_nothing_is_written(bench: Callable[..., "subpr
         text, _ = running.communicate(timeout=60)
     assert "## Times & other things" in text
     assert ".svg" not in text
+
+
+def test_what_is_no_file_is_written_to(bench: Callable[..., "subprocess.Popen[str]"]) -> None:
+    with bench("GOOD", "--quick", "--only", "times", "--json", "/dev/stdout") as running:
+        text, said = running.communicate(timeout=60)
+    assert running.returncode == 0, said
+    assert text.startswith("{")
 
 
 @pytest.mark.parametrize("arguments", [("--only", "nothing"), ("--subjects", "nobody")])

@@ -168,3 +168,30 @@ def test_a_line_too_short_for_its_parts_is_refused(stamps: Stamps) -> None:
 
 def test_once_does_nothing() -> None:
     assert subprocess.run(stamping.once_argv(), check=False, timeout=10).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("live",), ("once", "more"), ("lives", "x", "1", "0", "0")])
+def test_what_it_does_not_know_it_does_not_do(arguments: Sequence[str]) -> None:
+    done = subprocess.run([stamping.helper(), *arguments], capture_output=True, check=False, timeout=10)
+    assert (done.returncode, done.stderr) == (100, b"usage: stamp once | live ...\n")
+
+
+def test_where_it_cannot_stamp_it_says_so() -> None:
+    argv = (stamping.helper(), "live", "/no/such/directory/stamps", "1", "0", "-1")
+    done = subprocess.run(argv, capture_output=True, check=False, timeout=10)
+    assert (done.returncode, done.stderr) == (111, b"stamp: cannot write where it was told to\n")
+
+
+def test_with_a_c_library_it_does_the_same(stamps: Stamps, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(stamping, "bare", lambda: False)
+    stamping.helper.cache_clear()
+    try:
+        assert stamping.helper().parent == tmp_path / "taskmaster-bench"
+        test_a_stamp_tells_who_was_born_when(stamps)
+        test_the_exit_code_is_the_one_asked_for(stamps)
+        stamps.read()
+        test_one_that_lingers_ends_so_long_after_sigterm(stamps)
+        test_once_does_nothing()
+    finally:
+        stamping.helper.cache_clear()

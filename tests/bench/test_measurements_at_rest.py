@@ -97,6 +97,12 @@ def test_idle_leaves_out_the_logs_of_who_has_none(tmp_path: Path, monkeypatch: p
     assert {*idle.Idle().turn(Bare, tmp_path, quick=False)} == {"cpu_1", "wakeups_1", "rss_1", "pss_1"}
 
 
+def test_idle_spares_some_the_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idle, "_LOOK_S", 0.01)
+    monkeypatch.setattr(idle.Idle, "cases", (idle.Case(1, logged=True),))
+    assert idle.Idle().turn(type("Spared", (Fake,), {"name": "s6"}), tmp_path, quick=False) == {}
+
+
 # rpc
 
 
@@ -116,6 +122,16 @@ def test_questions_yield_every_figure(tmp_path: Path, monkeypatch: pytest.Monkey
     assert keys | {"status_10"} <= {figure.key for figure in rpc.Questions.figures}
     assert len(found["status_10"]) == 2
     assert all(sample > 0 for samples in found.values() for sample in samples)
+
+
+@FORKS
+def test_one_is_spared_the_questions_about_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc, "_ASK_S", 0.002)
+    monkeypatch.setattr(rpc, "_SIZES", (2, 10))
+    monkeypatch.setattr(rpc, "_FEW", 2)
+    monkeypatch.setattr(rpc, "_STATUS_RUNS", {})
+    found = rpc.Questions().turn(type("Spared", (Fake,), {"name": "pm2"}), tmp_path, quick=False)
+    assert {key.rpartition("_")[2] for key in found} == {"2"}
 
 
 def test_who_answers_nothing_is_not_even_launched(tmp_path: Path) -> None:

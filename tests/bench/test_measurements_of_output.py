@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.measurements import draining, lines, logs, running
+from bench.measurements import draining, lines, logs, memory, running
 from bench.subjects.base import Ability, Program, Rpc, Subject, Unavailable
 from tests.bench.fakes import Bare, Fake, FakeRpc
 
@@ -16,6 +16,7 @@ ALL = {"speed_2", "cpu_2", "answer_2", "wrong_2"}
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draining, "_REST_S", 0.0)
+    monkeypatch.setattr(memory, "_PERIOD_S", 0.0)
     monkeypatch.setattr(draining, "_STUCK_S", 0.1)
     monkeypatch.setattr(draining, "_ASK_EVERY_S", 0.0001)
 
@@ -103,6 +104,12 @@ def test_quick_is_a_tenth_in_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert {*logs.Logs().turn(Fake, tmp_path, quick=True)} == {"speed_1", "speed_50"}
     assert {*lines.Lines().turn(Fake, tmp_path, quick=False)} == {"speed_1", "speed_8"}
     assert asked == [(1, True), (50, True), (1, False), (8, False)]
+
+
+def test_each_program_rotates_twice_at_least() -> None:
+    for measurement in (logs.Logs, lines.Lines):
+        for spam in (measurement.one, measurement.many):
+            assert spam.total_bytes / spam.children / spam.file_bytes > 2
 
 
 def test_every_promise_is_about_a_figure() -> None:
