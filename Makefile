@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # Tests wait more than they compute: more workers than cores keep the cores busy.
-WORKERS ?= 6
+WORKERS ?= 8
 # Or each worker compiles all tests anew, at every run.
 export PYTHONDONTWRITEBYTECODE :=
 

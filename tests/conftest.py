@@ -1,4 +1,4 @@
-"""For all tests: signals as in a terminal, and no property whose examples must be quick.
+"""For all tests: signals as in a terminal, no property whose examples must be quick, what takes long first.
 
 A shell without job control starts what runs in the background with SIGINT and SIGQUIT ignored, `nohup` with SIGHUP, and
 that is inherited: no Ctrl-C or hang-up of a test would reach the program under test.
@@ -7,6 +7,7 @@ that is inherited: no Ctrl-C or hang-up of a test would reach the program under 
 import signal
 from typing import Any
 
+import pytest
 from hypothesis import settings
 
 USUAL: dict[signal.Signals, Any] = {
@@ -22,3 +23,8 @@ for signum, handler in USUAL.items():
 # How long an example takes says more about the machine and its other workers than about us.
 settings.register_profile("tests", deadline=None)
 settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with those that take long: one of them at the end is what all workers wait for."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

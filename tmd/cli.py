@@ -4,7 +4,6 @@ import gc
 import os
 import signal
 import socket
-import subprocess
 import sys
 import termios
 import time
@@ -336,6 +335,8 @@ def _shell(path: str, loaded: Loaded, arguments: Arguments) -> int:
         return _fail(f"cannot open a shell: '{path}' has no server to talk to (add a socket)")
     if _answers(url):
         return _fail(f"cannot start a daemon: one answers at {url} already (tmctl -s {url} opens a shell on it)")
+    import subprocess  # noqa: PLC0415 - only here
+
     command = [sys.executable, "-m", "tmd", "--nodaemon", "--silent", "-c", path]
     for option, value in arguments.overrides.items():
         if option not in ("nodaemon", "silent"):

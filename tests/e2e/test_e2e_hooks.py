@@ -270,8 +270,8 @@ def test_a_program_is_starting_while_its_prestart_runs_and_startsecs_count_from_
     assert (rig.state("web"), rig.pid("web")) == ("STARTING", 0)
     (rig.dir / "go").touch()
     rig.until("web", "RUNNING")
-    (spawned,) = rig.lines("spawned: 'web'")
-    (success,) = rig.lines("success: web")
+    (spawned,) = rig.until_line("spawned: 'web'")
+    (success,) = rig.until_line("success: web")
     assert success.at - spawned.at >= 0.49
     rig.stop()
 
@@ -299,7 +299,7 @@ def test_the_next_start_waits_for_the_poststop_and_its_state_does_not(rig: Rig) 
     assert (rig.state("web"), rig.pid("web")) == ("STARTING", 0)
     (rig.dir / "go").touch()
     rig.until("web", "RUNNING")
-    ended, spawned = rig.lines("poststop hook of 'web' succeeded")[0], rig.lines("spawned: 'web'")[1]
+    ended, spawned = rig.until_line("poststop hook of 'web' succeeded")[0], rig.until_line("spawned: 'web'", 2)[1]
     assert spawned.at >= ended.at
     rig.stop()
 

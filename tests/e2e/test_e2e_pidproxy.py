@@ -173,4 +173,6 @@ def test_under_the_daemon(rig: Rig) -> None:
     world.kill(int(rig.text("db.pid")))
     rig.until_new_pid("db", pid)  # the end of the real one is noticed, and it is started again
     eventually(lambda: rig.text("out").count("ready") == 3, 20)  # a signal before that would find nobody to pass it on
+    assert rig.ctl("stop", "db").text == "db: stopped\n"
+    rig.wait(lambda: rig.processes() == [rig.daemon_pid], 20)  # the real one ends after its proxy, when it next looks
     rig.stop()

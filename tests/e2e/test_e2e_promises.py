@@ -21,7 +21,7 @@ from tests.e2e import spamming, world
 from tests.e2e.harness import ROOT, Rig, Subject
 
 pytestmark = [pytest.mark.slow, pytest.mark.ours]
-SPAM_S = 5.0
+SPAM_S = 3.0
 """how long the spammers write: hundreds of thousands of lines"""
 
 
@@ -100,7 +100,6 @@ def test_status_takes_less_than_150_ms(rig: Rig) -> None:
     rig.stop()
 
 
-@pytest.mark.alone
 def test_it_weighs_no_more_than_the_original(make_rig: Callable[..., Rig]) -> None:
     def weight(subject: Subject) -> int:
         rig = make_rig(subject)

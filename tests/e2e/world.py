@@ -2,6 +2,8 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +22,11 @@ class Figures(NamedTuple):
 def stat(pid: int) -> list[str] | None:
     """Return the fields of /proc/PID/stat from the state on (state, ppid, pgrp, session...), None when it is gone."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            text = file.read(4096)
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return text.rpartition(")")[2].split()
+    return text.rpartition(b")")[2].decode().split()
 
 
 def alive(pid: int) -> bool:
@@ -45,12 +48,24 @@ def pids() -> list[int]:
 
 def children(pid: int) -> list[int]:
     """Return the pids whose parent is `pid`, zombies too."""
-    found = []
-    for other in pids():
-        fields = stat(other)
-        if fields is not None and int(fields[1]) == pid:
-            found.append(other)
+    while (found := _children(pid)) != _children(pid):
+        continue  # a list that is read while some of it end may lack others
     return found
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in _listed(f"/proc/{pid}/task"):
+        with suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/task/{task}/children", "rb") as file:
+            found += map(int, file.read().split())
+    return sorted(found)
+
+
+def _listed(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def zombies(pid: int) -> list[int]:
@@ -60,17 +75,27 @@ def zombies(pid: int) -> list[int]:
 
 def marked(mark: str) -> list[int]:
     """Return the pids whose environment has that text (`NAME=value`), this process left out."""
-    wanted, found = mark.encode(), []
+    wanted = mark.encode()
+    return [pid for pid, text in _all("environ") if wanted in text and wanted in text.split(b"\0")]
+
+
+def named(word: str) -> list[int]:
+    """Return the pids that have a text in their command line, this process left out."""
+    wanted = word.encode()
+    return [pid for pid, text in _all("cmdline") if wanted in text]
+
+
+def _all(name: str) -> Iterator[tuple[int, bytes]]:
+    """Yield what a file of /proc has for each process: at every end of a rig, so not by Path, nor by a buffer."""
     for pid in pids():
         if pid == os.getpid():
             continue
         try:
-            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:
+                text = file.readall()
         except OSError:
             continue
-        if wanted in environment.split(b"\0"):
-            found.append(pid)
-    return found
+        yield pid, text
 
 
 def command(pid: int) -> str:

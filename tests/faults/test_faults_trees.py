@@ -56,15 +56,8 @@ class Zoo:
 
     def alive(self) -> list[int]:
         """Return who lives of it, whatever life it was born in."""
-        found = []
-        for pid in world.pids():
-            try:
-                line = Path(f"/proc/{pid}/cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(self.file).encode() in line and pid != self.rig.daemon_pid and world.alive(pid):
-                found.append(pid)
-        return found
+        named = world.named(str(self.file))
+        return [pid for pid in named if pid != self.rig.daemon_pid and world.alive(pid)]
 
     def met(self) -> str:
         return self.rig.text(f"{self.name}.met")

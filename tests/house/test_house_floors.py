@@ -1,8 +1,9 @@
 """The house itself: imports go down only, pure floors stay pure, locks live in two places."""
 
 import ast
-from collections.abc import Iterator
+import functools
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -18,17 +19,35 @@ def modules(top: str) -> list[Path]:
     return sorted((ROOT / top).rglob("*.py"))
 
 
-def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line, module) of every import of a file, those inside functions too."""
+class Facts(NamedTuple):
+    """What is looked at in a file, with the lines: what it imports, inside functions too, what it names and passes."""
+
+    imports: list[tuple[int, str]]
+    names: list[tuple[int, str]]
+    attributes: list[tuple[int, str]]
+    keywords: list[tuple[int, str | None]]
+
+
+@functools.cache
+def facts(path: Path) -> Facts:
+    found = Facts([], [], [], [])
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: relative import"
-            assert node.module is not None
-            yield node.lineno, node.module
-            if node.module == "tmd":
-                yield from ((node.lineno, f"tmd.{alias.name}") for alias in node.names)
+        match node:
+            case ast.Import():
+                found.imports.extend((node.lineno, alias.name) for alias in node.names)
+            case ast.ImportFrom():
+                assert node.level == 0, f"{path}:{node.lineno}: relative import"
+                assert node.module is not None
+                found.imports.append((node.lineno, node.module))
+                if node.module == "tmd":
+                    found.imports.extend((node.lineno, f"tmd.{alias.name}") for alias in node.names)
+            case ast.Attribute():
+                found.attributes.append((node.lineno, node.attr))
+            case ast.Name():
+                found.names.append((node.lineno, node.id))
+            case ast.keyword():
+                found.keywords.append((node.lineno, node.arg))
+    return found
 
 
 def floor_of(module: str) -> int | None:
@@ -45,39 +64,36 @@ def test_there_is_a_house_to_look_at() -> None:
     assert len(modules("tmctl")) > 5
 
 
-@pytest.mark.parametrize("path", modules("tmd"), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_down_only(path: Path) -> None:
-    relative = path.relative_to(ROOT)
-    own = floor_of(".".join(relative.with_suffix("").parts))
-    assert own is not None
-    for line, module in imports(path):
-        assert not module.startswith("tmctl"), f"{relative}:{line}: tmd imports {module}"
-        floor = floor_of(module)
-        if floor is None:
+def test_imports_go_down_only() -> None:
+    for path in modules("tmd"):
+        relative = path.relative_to(ROOT)
+        own = floor_of(".".join(relative.with_suffix("").parts))
+        assert own is not None
+        for line, module in facts(path).imports:
+            assert not module.startswith("tmctl"), f"{relative}:{line}: tmd imports {module}"
+            floor = floor_of(module)
+            if floor is None:
+                continue
+            assert floor <= own, f"{relative}:{line}: floor {own} imports {module} of floor {floor}"
+            pair = {relative.parts[1], module.split(".")[1] if "." in module else ""}
+            assert pair != {"core", "posix"}, f"{relative}:{line}: core and posix know nothing of each other"
+
+
+def test_the_client_knows_only_the_contract() -> None:
+    for path in modules("tmctl"):
+        for line, module in facts(path).imports:
+            if module.split(".")[0] == "tmd" and module != "tmd":
+                assert module.split(".")[1] in ("wire", "tree", "__version__"), f"{path}:{line}: tmctl imports {module}"
+
+
+@pytest.mark.parametrize("floor", PURE)
+def test_pure_floors_are_pure(floor: str) -> None:
+    for path in modules(f"tmd/{floor}"):
+        relative = str(path.relative_to(ROOT))
+        if relative == READER_OF_FILES:
             continue
-        assert floor <= own, f"{relative}:{line}: floor {own} imports {module} of floor {floor}"
-        pair = {relative.parts[1], module.split(".")[1] if "." in module else ""}
-        assert pair != {"core", "posix"}, f"{relative}:{line}: core and posix know nothing of each other"
-
-
-@pytest.mark.parametrize("path", modules("tmctl"), ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_client_knows_only_the_contract(path: Path) -> None:
-    for line, module in imports(path):
-        if module.split(".")[0] == "tmd" and module != "tmd":
-            assert module.split(".")[1] in ("wire", "tree", "__version__"), f"{path}:{line}: tmctl imports {module}"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [path for floor in PURE for path in modules(f"tmd/{floor}")],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
-def test_pure_floors_are_pure(path: Path) -> None:
-    relative = str(path.relative_to(ROOT))
-    if relative == READER_OF_FILES:
-        return
-    for line, module in imports(path):
-        assert module.split(".")[0] not in IMPURE_MODULES, f"{relative}:{line}: a pure floor imports {module}"
+        for line, module in facts(path).imports:
+            assert module.split(".")[0] not in IMPURE_MODULES, f"{relative}:{line}: a pure floor imports {module}"
 
 
 def test_locks_live_in_two_places() -> None:
@@ -86,21 +102,18 @@ def test_locks_live_in_two_places() -> None:
         relative = str(path.relative_to(ROOT))
         if relative in HOMES_OF_LOCKS:
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-            assert name not in words, f"{relative}:{getattr(node, 'lineno', 0)}: {name}"
+        for line, name in facts(path).names + facts(path).attributes:
+            assert name not in words, f"{relative}:{line}: {name}"
 
 
 def test_nothing_runs_python_between_fork_and_exec() -> None:
     for path in modules("tmd"):
         relative = str(path.relative_to(ROOT))
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.keyword) and node.arg == "preexec_fn":
-                pytest.fail(f"{relative}:{node.lineno}: preexec_fn")
-            if isinstance(node, ast.keyword) and node.arg == "shell":
-                pytest.fail(f"{relative}:{node.lineno}: shell=")
-            if isinstance(node, ast.Attribute) and node.attr in ("fork", "forkpty"):
-                assert relative == "tmd/posix/daemonize.py", f"{relative}:{node.lineno}: fork"
+        for line, keyword in facts(path).keywords:
+            assert keyword not in ("preexec_fn", "shell"), f"{relative}:{line}: {keyword}="
+        for line, name in facts(path).attributes:
+            if name in ("fork", "forkpty"):
+                assert relative == "tmd/posix/daemonize.py", f"{relative}:{line}: fork"
 
 
 def test_there_is_no_util_module() -> None:

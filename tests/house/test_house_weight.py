@@ -11,9 +11,9 @@ STARTUP = {"_distutils_hack", "sitecustomize", "usercustomize", "_virtualenv", "
 """what an environment may put into every interpreter"""
 HEAVY = {
     "argparse", "ast", "asyncio", "bz2", "cProfile", "concurrent", "configparser", "ctypes", "dataclasses", "dis",
-    "email", "hashlib", "hmac", "html", "http", "inspect", "json", "logging", "lzma", "multiprocessing", "pdb", "pydoc",
-    "random", "readline", "shutil", "smtplib", "ssl", "tempfile", "tomllib", "unittest", "urllib", "xml", "xmlrpc",
-    "yaml",
+    "email", "hashlib", "hmac", "html", "http", "inspect", "json", "locale", "logging", "lzma", "multiprocessing",
+    "pdb", "pydoc", "random", "readline", "shutil", "smtplib", "ssl", "subprocess", "tempfile", "tomllib", "unittest",
+    "urllib", "xml", "xmlrpc", "yaml",
 }  # fmt: skip
 
 NATIVE = """
@@ -31,9 +31,10 @@ cmd = sh -c 'kill -TERM $PPID; sleep 5'
 
 SCRIPT = """
 import sys
-from tmd.__main__ import run
+from tmd import __main__ as program
+program._end_at_once = lambda code: None  # not before it is told what was imported
 sys.argv[1:] = ["--nodaemon", "--silent", "-c", sys.argv[1]]
-code = run()
+code = program.run()
 print(code, *sorted({name.split(".")[0] for name in sys.modules}))
 """
 
@@ -62,3 +63,21 @@ def test_nothing_heavy_is_imported(imported: set[str]) -> None:
 def test_third_parties_are_the_declared_ones(imported: set[str]) -> None:
     foreign = {name for name in imported if name not in sys.stdlib_module_names and not name.startswith("__editable__")}
     assert foreign - STARTUP - {"__main__", "__mp_main__"} <= THIRD_PARTY
+
+
+def test_msgspec_is_imported_without_what_it_could_take() -> None:
+    script = """
+import sys, typing
+before = typing.ForwardRef
+from tmd.__main__ import _take_msgspec_alone
+_take_msgspec_alone()
+assert typing.ForwardRef is before and "typing_extensions" not in sys.modules
+import msgspec
+
+class Tree(msgspec.Struct):
+    left: "Tree | None" = None
+
+print(msgspec.json.decode(b'{"left": {}}', type=Tree))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "Tree(left=Tree(left=None))\n"

@@ -1,7 +1,5 @@
 """The machine of one process, everywhere it can get."""
 
-import functools
-
 import pytest
 
 from tests.model.walk import CORNERS, MORE_CORNERS, walk
@@ -19,23 +17,15 @@ def name(spec: ProcessSpec) -> str:
     return f"{spec.startsecs}s-{spec.startretries}retries-{spec.autorestart.value}-codes{codes}-{spec.stopasgroup}"
 
 
-@functools.cache
-def walked(at: int) -> tuple[int, int, set[tuple[ProcessState, ProcessState]]]:
-    """Walk in the corner of that number, once."""
-    return walk(machine, ALL[at])
-
-
-@pytest.mark.parametrize("at", range(len(ALL)), ids=[name(spec) for spec in ALL])
-def test_every_reachable_step_keeps_every_claim(at: int) -> None:
-    nodes, steps, _ = walked(at)
+@pytest.mark.parametrize("spec", ALL, ids=name)
+def test_every_reachable_step_keeps_every_claim(spec: ProcessSpec) -> None:
+    nodes, steps, taken = walk(machine, spec)
     assert nodes > 40
     assert steps > 500
-
-
-def test_every_legal_edge_is_taken_somewhere() -> None:
-    taken = set().union(*(walked(at)[2] for at in range(len(CORNERS))))
-    legal = {(state, following) for state, others in machine.LEGAL.items() for following in others}
-    assert legal - taken == UNREACHED
+    assert not taken & UNREACHED
+    if spec is CORNERS[0]:
+        legal = {(state, following) for state, others in machine.LEGAL.items() for following in others}
+        assert legal - taken == UNREACHED, "in the most usual of them every other legal edge is taken"
 
 
 def test_the_map_has_every_state() -> None:

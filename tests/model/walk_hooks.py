@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from tmd.config.settings import ProcessSpec
 from tmd.core.effects import DropSpawn, Effect, RunPrestop, SendSignal
 from tmd.core.inputs import Exited, PoststartFailed, PrestopEnded, ProcessInput, Quiesced, RestartAsked, StopAsked
@@ -73,7 +75,7 @@ def check_hooks(
     assert len(drops) == (before.in_flight and overtakes), "a spawn nobody wants is not called off"
     stands = world.stands or condemns(node, happened) or (isinstance(happened, StopAsked) and is_removal(happened))
     launched = after.state is S.STARTING and after.in_flight and before.epoch != after.epoch
-    return world._replace(hook=hook, stands=stands and not launched)
+    return replace(world, hook=hook, stands=stands and not launched)
 
 
 def is_removal(asked: StopAsked) -> bool:

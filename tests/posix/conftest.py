@@ -1,6 +1,5 @@
 """What the posix lane shares, and watches over: no test leaves a descriptor, thread, child or signal handler behind."""
 
-import errno
 import gc
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e import world
 from tests.posix.station import Station
 
 PATIENCE_S = 2.0
@@ -26,18 +26,6 @@ def open_fds() -> dict[int, str]:
         except OSError:
             continue  # the one that listed the directory
     return found
-
-
-def child_pids() -> set[int]:
-    """Return our children, zombies included."""
-    pids: set[int] = set()
-    for task in os.listdir("/proc/self/task"):
-        try:
-            pids.update(map(int, Path(f"/proc/self/task/{task}/children").read_text().split()))
-        except OSError as why:
-            if why.errno not in (errno.ENOENT, errno.ESRCH):
-                raise
-    return pids
 
 
 def handlers() -> dict[int, object]:
@@ -55,14 +43,19 @@ def end(pid: int) -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_left() -> Iterator[None]:
-    fds, threads, children, caught = open_fds(), set(threading.enumerate()), child_pids(), handlers()
+    fds, threads, children, caught = (
+        open_fds(),
+        set(threading.enumerate()),
+        set(world.children(os.getpid())),
+        handlers(),
+    )
     yield
     if open_fds().keys() - fds.keys():
         gc.collect()
     for thread in set(threading.enumerate()) - threads:
         thread.join(PATIENCE_S)
     left = []
-    for pid in child_pids() - children:
+    for pid in set(world.children(os.getpid())) - children:
         left.append(f"child {pid}")
         end(pid)
     left += [f"thread {thread.name}" for thread in set(threading.enumerate()) - threads]

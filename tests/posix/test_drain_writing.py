@@ -1,5 +1,6 @@
 """Bytes of the daemon's own: taken or refused, waited for, and sent to syslog with the priority that was asked for."""
 
+import os
 import queue
 import socket
 import tempfile
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.posix.station import Station
-from tmd.posix.drain import QUEUE_BYTES, LogTarget
+from tmd.posix import pipes
+from tmd.posix.drain import QUEUE_BYTES, Drain, LogTarget, Sinks
 from tmd.posix.syslog import FACILITIES, priority
 
 FULL = LogTarget("/dev/full")
@@ -52,6 +54,61 @@ def test_too_much_is_refused(station: Station) -> None:
     station.until(lambda: station.dropped)
     assert station.drain.figures().total_dropped == 1
     station.drain.stop(0.1)
+
+
+def test_what_goes_to_one_file_stays_in_order_whatever_else_is_written_with_it(
+    station: Station, tmp_path: Path
+) -> None:
+    station.drain.wait_for_wake()
+    kinds = LogTarget(str(tmp_path / "log")), LogTarget(str(tmp_path / "log"), 1 << 20, 1)
+    other = LogTarget(str(tmp_path / "other"))
+    for number in range(300):
+        station.drain.write(kinds[number % 2], b"%d\n" % number)
+        station.drain.write(other, b"%d\n" % number)
+    station.drain.wake()
+    expected = b"".join(b"%d\n" % number for number in range(300))
+    for path in (tmp_path / "log", tmp_path / "other"):
+        station.until(lambda path=path: path.exists() and len(path.read_bytes()) == len(expected))  # type: ignore[misc]
+        assert path.read_bytes() == expected
+
+
+def test_lines_that_come_together_are_rotated_one_by_one(station: Station, tmp_path: Path) -> None:
+    station.drain.wait_for_wake()
+    log = tmp_path / "log"
+    target = LogTarget(str(log), 100, 20)
+    for number in range(100):
+        station.drain.write(target, b"line %04d\n" % number)
+    station.drain.wake()
+    oldest = tmp_path / "log.9"
+    station.until(lambda: oldest.exists() and log.exists())
+    kept = [oldest, *(tmp_path / f"log.{number}" for number in range(8, 0, -1)), log]
+    station.until(lambda: sum(path.stat().st_size for path in tmp_path.iterdir()) == 1000)
+    assert all(path.stat().st_size <= 100 for path in tmp_path.iterdir())
+    found = b"".join(path.read_bytes() for path in [tmp_path / "log.10", *kept] if path.exists())
+    assert found == b"".join(b"line %04d\n" % number for number in range(100))
+
+
+@pytest.mark.parametrize("retargeted", [False, True])
+def test_a_console_has_its_lines_at_once_only_where_programs_write_to_one(tmp_path: Path, retargeted: bool) -> None:
+    drain = Drain(post=lambda _: None, dropped=lambda *_: None, heard=lambda *_: None)  # not started: nothing is taken
+    console, log = LogTarget("/dev/null"), LogTarget(str(tmp_path / "log"))
+    drain.wait_for_wake()
+    reader, writer = pipes.output_pipe()
+    try:
+        drain.write(console, b"one\n")
+        drain.open("out", reader, Sinks(target=log if retargeted else console))
+        if retargeted:
+            drain.write(console, b"two\n")
+            assert not drain._loop._poked
+            drain.retarget("out", Sinks(target=console))
+        drain.write(log, b"three\n")
+        assert not drain._loop._poked
+        drain.write(console, b"four\n")
+        assert drain._loop._poked
+    finally:
+        os.close(writer)
+        drain.stop(1.0)
+    assert (tmp_path / "log").read_bytes() == b"three\n"
 
 
 def test_after_the_end_nothing_settles(station: Station, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from tests.e2e import world
 from tests.posix.conftest import NOBODY
 from tests.support import GLIBC_OWN
 from tmd.posix import children, forking
@@ -51,18 +52,11 @@ def shell(launch: Launch, script: str) -> str:
     return output
 
 
-def offspring() -> set[str]:
-    """Return the pids of the children of this process; those of other tests may linger."""
-    return {
-        pid for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text(encoding="ascii").split()
-    }
-
-
 def refused(launch: Launch) -> SpawnRefused:
-    before = offspring()
+    before = world.children(os.getpid())
     with pytest.raises(SpawnRefused) as refusal:
         children.spawn("web", launch)
-    assert offspring() == before, "no child is left, not even one that has ended"
+    assert world.children(os.getpid()) == before, "no child is left, not even one that has ended"
     assert refusal.value.fault is Fault.SPAWN_ERROR
     return refusal.value
 
@@ -339,7 +333,7 @@ def test_groups_then_group_then_user_between_fork_and_exec(tmp_path: Path) -> No
 
 
 def test_no_descriptors_left(launch: Launch) -> None:
-    before = offspring()
+    before = world.children(os.getpid())
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     next_free = os.dup(0)
     os.close(next_free)
@@ -351,7 +345,7 @@ def test_no_descriptors_left(launch: Launch) -> None:
             os.pipe()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert offspring() == before
+    assert world.children(os.getpid()) == before
     refusal = refused.value
     assert refusal.reason == "too many open files to spawn 'web'"
     assert refusal.transient

@@ -5,8 +5,11 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 from tests.support import eventually
-from tmd.posix.identity import began_at, boot_id, glimpse, is_same, ticks_of
+from tmd.posix import identity
+from tmd.posix.identity import Births, began_at, boot_id, glimpse, is_same, ticks_of
 
 
 def test_a_process_is_known_by_its_number_and_the_moment_it_began() -> None:
@@ -58,3 +61,64 @@ def test_a_glimpse_tells_what_a_process_is_doing_and_how_it_has_ended() -> None:
 
 def test_this_start_of_the_machine_has_a_name() -> None:
     assert boot_id() == boot_id() != ""
+
+
+class Kernel:
+    """What /proc says of newborns, how often it was asked, and what time it is."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.tick, self.ahead, self.asked = 1000, 0, 0
+        monkeypatch.setattr(identity, "ticks_of", self._ticks_of)
+        monkeypatch.setattr(Births, "now", lambda births: self.tick)
+
+    def _ticks_of(self, pid: int) -> int:
+        self.asked += 1
+        return self.tick + self.ahead
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    return Kernel(monkeypatch)
+
+
+def test_a_birth_is_known_by_the_clock_once_the_kernel_has_agreed(kernel: Kernel) -> None:
+    births = Births()
+    for _ in range(5):
+        kernel.tick += 7
+        assert births.ticks_of(1, births.now()) == kernel.tick
+    assert kernel.asked == 1
+
+
+def test_where_the_kernel_counts_otherwise_it_is_asked_each_time(kernel: Kernel) -> None:
+    kernel.ahead = 3
+    births = Births()
+    for _ in range(5):
+        assert births.ticks_of(1, births.now()) == kernel.tick + 3
+    assert kernel.asked >= 5
+    kernel.ahead = 0
+    kernel.asked = 0
+    assert births.ticks_of(1, births.now()) == kernel.tick
+    assert kernel.asked == 1, "agreeing later, by chance, it is not believed"
+
+
+def test_a_birth_that_took_longer_than_a_tick_is_asked_about(kernel: Kernel) -> None:
+    births = Births()
+    assert births.ticks_of(1, births.now()) == kernel.tick
+    before = births.now()
+    kernel.tick += 1
+    kernel.ahead = -1
+    assert births.ticks_of(1, before) == before
+    assert kernel.asked == 2
+
+
+def test_the_clock_of_births_is_that_of_the_kernel() -> None:
+    births = Births()
+    for _ in range(3):
+        before = births.now()
+        child = subprocess.Popen(["/bin/sleep", "1000"])
+        try:
+            assert births.ticks_of(child.pid, before) == ticks_of(child.pid)
+            assert before <= ticks_of(child.pid) <= births.now()
+        finally:
+            child.kill()
+            child.wait()

@@ -2,8 +2,9 @@
 
     recorder.py FILE [ANSWER...]
 
-The answers are given in turn, one to each event, and `ok` to all after them:
+The answers are given in turn, one to each event, and `ok` to all after them, unless the last is `fail-ever`:
   ok, fail      RESULT 2\nOK, RESULT 4\nFAIL
+  fail-ever     the same, to all that follow too
   word=TEXT     that text as the result
   die           exits with status 1 in place of an answer; the next life goes on with the answer after it
   bad           a result line without a number
@@ -50,7 +51,7 @@ def _answer(word: str, path: str) -> None:
         while True:
             time.sleep(1000)
     else:
-        result = {"ok": "OK", "wait": "OK", "fail": "FAIL"}.get(word) or word.removeprefix("word=")
+        result = {"ok": "OK", "wait": "OK", "fail": "FAIL", "fail-ever": "FAIL"}.get(word) or word.removeprefix("word=")
         _say(f"RESULT {len(result)}\n{result}")
 
 
@@ -66,7 +67,8 @@ def main(path: str, answers: list[str]) -> None:
         payload = events.read(length)
         _append(path, json.dumps([head, payload]) + "\n")
         count = _count(path)
-        _answer(answers[count] if count < len(answers) else "ok", path)
+        after = "fail" if answers[-1:] == ["fail-ever"] else "ok"
+        _answer(answers[count] if count < len(answers) else after, path)
 
 
 if __name__ == "__main__":

@@ -403,6 +403,6 @@ class PoolMachine(RuleBasedStateMachine):
 
 
 PoolMachine.TestCase.settings = settings(
-    max_examples=200, stateful_step_count=40, deadline=None, derandomize=True, database=None
+    max_examples=120, stateful_step_count=40, deadline=None, derandomize=True, database=None
 )
 TestPool = PoolMachine.TestCase

@@ -42,7 +42,7 @@ class MortalMachine(OverseerMachine):
 
 
 MortalMachine.TestCase.settings = settings(
-    max_examples=300, stateful_step_count=30, deadline=None, derandomize=True, database=None
+    max_examples=150, stateful_step_count=30, deadline=None, derandomize=True, database=None
 )
 TestMortalOverseer = MortalMachine.TestCase
 del OverseerMachine

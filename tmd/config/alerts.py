@@ -77,7 +77,7 @@ def _listed(daemon: Mapping, setup: Setup) -> list[Mapping]:
     if entry is None or (isinstance(entry.value, Scalar) and entry.value.missing):
         return []
     where = daemon.where("alerts")
-    setup.findings.origins.setdefault(where, entry.origin)
+    setup.findings.origins.of(daemon.label).setdefault("alerts", entry.origin)
     nodes = entry.value.items if isinstance(entry.value, Sequence) else (entry.value,)
     bodies = []
     for at, node in enumerate(nodes):

@@ -4,6 +4,7 @@ Problems are found in the order Supervisor looks, so that the first one found is
 are told in order of place. Nothing is looked up but through the Host.
 """
 
+from collections.abc import Mapping as AnyMapping
 from typing import NamedTuple
 
 from tmd.config.alerts import read_alerts
@@ -34,7 +35,7 @@ class Built(NamedTuple):
 
     settings: Settings
     warnings: tuple[str, ...]
-    origins: dict[str, Origin]
+    origins: AnyMapping[str, Origin]
 
 
 def build(tree: Tree, host: Host) -> Built:
@@ -51,6 +52,7 @@ def build(tree: Tree, host: Host) -> Built:
         raise ConfigRefused(setup.findings.problems, supervisor_text=words, files=tree.files)
     if settings.daemon.container:
         settings = in_container(settings)
+    setup.findings.origins.pack()
     return Built(settings, tuple(setup.findings.warnings), setup.findings.origins)
 
 

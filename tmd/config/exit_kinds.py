@@ -1,7 +1,7 @@
 """What ends a daemon because of a program, as it is written: `fatal:any`, `exit:web`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tmd.config.kinds import Kind, show_list
@@ -43,8 +43,10 @@ def names_of(spec: ProcessSpec) -> tuple[str, ...]:
     return (ANY, spec.program, spec.group, f"{spec.group}:*", f"{spec.group}:{spec.name}", spec.id.namespec)
 
 
-def check_exit_on(reasons: Iterable[str], reader: Reader, groups: Iterable[GroupSpec], setup: Setup) -> None:
+def check_exit_on(reasons: Sequence[str], reader: Reader, groups: Iterable[GroupSpec], setup: Setup) -> None:
     """Warn of each name that means no process there is: it may be a typing error."""
+    if not reasons:
+        return
     known = {ANY, *(name for group in groups for spec in group.processes for name in names_of(spec))}
     for name in dict.fromkeys(reason.partition(":")[2] for reason in reasons):
         if name not in known:

@@ -23,7 +23,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 
     environ: Mapping[str, str]
     hostname: str
-    """as `platform.node()` tells it"""
+    """as `uname -n` tells it"""
     uid: int
     home: str
     cwd: str

@@ -1,5 +1,6 @@
 """The one way from a file to settings."""
 
+from collections.abc import Mapping as AnyMapping
 from typing import NamedTuple
 
 from tmd.config.additions import Basis, basis_of
@@ -22,7 +23,7 @@ class Loaded(NamedTuple):
     """for the log, at info: which files were included"""
     files: tuple[str, ...]
     """every file read, the main one first"""
-    origins: dict[str, Origin]
+    origins: AnyMapping[str, Origin]
     """`program:web.command`, `programs.web.command`... -> where it was written"""
     basis: Basis
     """what programs that join later are read with"""

@@ -113,7 +113,8 @@ def read_program(
             left_over |= {f"ENV_{name}": value for name, value in own["environment"].items()}
         if own["environment_file"]:
             own["environment_own"] = tuple(sorted(own["environment"]))
-        own["environment"] = {**for_all.environment, **own["environment"]}
+        shared = for_all.environment  # one and the same for all programs that have nothing to add
+        own["environment"] = {**shared, **own["environment"]} if own["environment"] else shared
         name = _name(reader, pattern, own_names, setup)
         specs.append(ProcessSpec(name=name, group=group, program=program, process_num=number, **common, **own))
         _watch_logs(reader, specs[-1], setup)

@@ -11,6 +11,7 @@ from tmd.config.expand import CannotExpand, Names, expand_native, expand_supervi
 from tmd.config.host import Host
 from tmd.config.native_kinds import Context, Unfit
 from tmd.config.option import Options
+from tmd.config.origins import Origins
 from tmd.config.settings import EnvironmentFile
 from tmd.tree.files import Tree
 from tmd.tree.node import Entry, Mapping, Node, Origin, Scalar, Sequence, describe
@@ -23,14 +24,19 @@ class Findings:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.warnings: list[str] = []
-        self.origins: dict[str, Origin] = {}
+        self.warnings: dict[str, None] = {}
+        """in the order they were found, each once"""
+        self.origins = Origins()
+        self.values: dict[tuple[int, str, str, bool], Any] = {}
+        """(kind of option, text, directory it counts from, whether it is plain) -> what that means"""
         self.log_places: dict[tuple[str, int | None], tuple[Origin, str]] = {}
         """(directory of a log, or AUTO; whose program writes it, None: the daemon itself) -> where that is said"""
         self.auto_place: tuple[Origin, str] | None = None
         """where the directory of generated logs is said"""
         self.environment_files: dict[tuple[EnvironmentFile, int | None], tuple[Origin, str]] = {}
         """(file, whose program it is for) -> where that is said"""
+        self.hints: dict[tuple[int, str], str] = {}
+        """(options there are, unknown option) -> what may have been meant"""
         self._seen: set[tuple[Origin, str]] = set()
 
     def problem(self, origin: Origin, where: str, reason: str, hint: str = "", *, more: bool = False) -> None:
@@ -49,8 +55,7 @@ class Findings:
 
     def warn(self, text: str) -> None:
         """Note a warning, once."""
-        if text not in self.warnings:
-            self.warnings.append(text)
+        self.warnings[text] = None
 
 
 class Setup(NamedTuple):
@@ -103,6 +108,7 @@ class Reader:
         """what Supervisor adds to its message: where the section is"""
         self._options = options
         self._setup = setup
+        self._places = setup.findings.origins.of(body.label)
         self._constants: dict[str, Any] = self._absent()
         """options whose values are known and cannot be others for another process"""
 
@@ -154,10 +160,9 @@ class Reader:
         if entry is None:
             self._constants[name] = value = self.default(name)
             return value
-        where = self.body.where(name)
-        self._setup.findings.origins.setdefault(where, entry.origin)
+        self._places.setdefault(name, entry.origin)
         try:
-            value = self._value(name, entry, names, label or where, again)
+            value = self._value(name, entry, names, label, again)
         except ValueError as error:
             reason = str(error)
             if complaint and not self._setup.native and not isinstance(error, CannotExpand):
@@ -189,20 +194,25 @@ class Reader:
         return self._options[name].kind.hint_in(native=self._setup.native)
 
     def _value(self, name: str, entry: Entry, names: Names, label: str, again: Again | None) -> Any:
-        kind = self._options[name].kind
-        host = self._setup.host
+        kind, node = self._options[name].kind, entry.value
         here = self._setup.directories.get(entry.origin.file, self._setup.here)
+        context = Context(self._setup.host, here)
+        if isinstance(node, Scalar) and "%" not in node.text:
+            # Of many programs most say the same: that is read once, and kept once.
+            values, key = self._setup.findings.values, (id(kind), node.text, here, node.plain)
+            if key not in values:
+                values[key] = kind.read(node, context, native=self._setup.native)
+            return values[key]
         if here != names.get("here"):
             names = {**names, "here": here}
         if self._setup.native:
-            return kind.native(expand_node(entry.value, names), Context(host, here))
-        if not isinstance(entry.value, Scalar):
-            raise Unfit(f"must be one value, got {describe(entry.value)}")
-        text = expand_supervisor(entry.value.text, names, label)
+            return kind.native(expand_node(node, names), context)
+        if not isinstance(node, Scalar):
+            raise Unfit(f"must be one value, got {describe(node)}")
+        text = expand_supervisor(node.text, names, label or self.body.where(name))
         if again is not None:
             text = expand_supervisor(text, again.names, again.label)
-        node = entry.value if text == entry.value.text else entry.value._replace(text=text)
-        return kind.read(node, Context(host, here), native=False)
+        return kind.read(node._replace(text=text), context, native=False)
 
     def text(self, name: str, names: Names) -> str | None:
         """Return the expanded text of an option, or None where it is absent or cannot be expanded."""
@@ -243,11 +253,18 @@ class Reader:
             if key in known:
                 continue
             where = self.body.where(key)
-            hint = did_you_mean(key, tuple(sorted(known)))
+            hint = self._meant(key)
             if self._setup.native:
                 self._setup.findings.problem(entry.origin, where, "unknown option", hint)
             else:
                 self._setup.findings.warn(str(Problem(entry.origin, where, "unknown option, ignored", hint)))
+
+    def _meant(self, key: str) -> str:
+        """Return the hint for an unknown option, looked for once: ten thousand programs may have the same mistake."""
+        hints, known = self._setup.findings.hints, self._options.spellings[self._setup.native]
+        if (id(known), key) not in hints:
+            hints[id(known), key] = did_you_mean(key, tuple(sorted(known)))
+        return hints[id(known), key]
 
 
 def expand_node(node: Node, names: Names) -> Node:

@@ -242,7 +242,7 @@ class ProcessSpec(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> ProcessId:
         """The pair that names it."""
-        return ProcessId(self.group, self.name)
+        return tuple.__new__(ProcessId, (self.group, self.name))  # past the constructor, which takes twice as long
 
 
 class GroupSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,8 +44,9 @@ SIGNALS: dict[str, int] = {
 """Name without SIG -> number."""
 PSEUDO_SIGNALS = {"_DFL": 0, "_IGN": 1, "_BLOCK": 0, "_UNBLOCK": 1, "_SETMASK": 2}
 """Names that Supervisor takes for signals, as Python has constants SIG_DFL and so on."""
+_USUAL = {number: name for name, number in reversed(SIGNALS.items())}
 
 
 def signal_name(number: int) -> str:
     """Return the usual name of a signal without SIG, or its number."""
-    return next((name for name, known in SIGNALS.items() if known == number), str(number))
+    return _USUAL.get(number) or str(number)

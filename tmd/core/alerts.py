@@ -101,6 +101,27 @@ def ending(status: ExitStatus) -> dict[str, Any]:
 # --- from notices ----------------------------------------------------------------------------------------------
 
 
+TOLD_OF = (
+    n.ProcessAdded,
+    n.ProcessSpawned,
+    n.ProcessRestored,
+    n.ProcessRunning,
+    n.ProcessExited,
+    n.ProcessBackoff,
+    n.ProcessFatal,
+    n.ProcessStopped,
+    n.ProcessKilled,
+    n.ProcessRemoved,
+    n.DaemonRunning,
+    n.DaemonStopping,
+    n.ConfigReloaded,
+    n.ConfigRejected,
+    n.LogDropped,
+    n.ListenerStuck,
+)
+"""the notices that a reporter has to know of"""
+
+
 class Now(NamedTuple):
     """When a notice was published: monotonic and epoch seconds."""
 
@@ -129,16 +150,18 @@ class Reporter:
         self._lives: dict[ProcessId, _Life] = {}
         self._leaving = False
 
-    def follow(self, notice: n.Notice, now: Now) -> None:
-        """Keep in mind what operators may be told with a later notice: all there is to do while nobody wants alerts."""
+    def follow(self, notice: n.Notice, at: float) -> None:
+        """Keep in mind what operators may be told with a later notice: all there is to do while nobody wants alerts.
+
+        `at`: when it was published, monotonic.
+        """
         match notice:
-            case n.ProcessSaid() | n.ProcessCommunicated():
-                return  # there may be many
             case n.ProcessSpawned(id=id_, pid=pid):
                 begun = self._lives.setdefault(id_, _Life())
-                begun.pid, begun.since = pid, now.at
+                begun.pid, begun.since = pid, at
             case n.ProcessRunning(id=id_):
-                self._lives.setdefault(id_, _Life()).failed = {}
+                if (running := self._lives.get(id_)) is not None:
+                    running.failed = {}
             case n.ProcessBackoff(id=id_, status=status):
                 failed: dict[str, Any] = {"pid": notice.pid}
                 if status is not None:
@@ -153,10 +176,8 @@ class Reporter:
 
     def report(self, notice: n.Notice, now: Now) -> Alert | None:
         """Return what operators are told of a notice, None for nothing."""
-        self.follow(notice, now)
+        self.follow(notice, now.at)
         match notice:
-            case n.ProcessSaid() | n.ProcessCommunicated():
-                return None  # there may be many
             case n.DaemonRunning(resumed=False):
                 return Alert("daemon_started", now.wall, {"pid": self._pid, "version": self._version})
             case n.DaemonStopping():

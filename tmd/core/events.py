@@ -27,6 +27,26 @@ from tmd.core.notices import (
 from tmd.wire.names import ProcessId
 from tmd.wire.states import ProcessState
 
+EVENTFUL = (
+    ProcessStarting,
+    ProcessRunning,
+    ProcessBackoff,
+    ProcessStopping,
+    ProcessStopped,
+    ProcessExited,
+    ProcessFatal,
+    ProcessUnknown,
+    ProcessSaid,
+    ProcessCommunicated,
+    RemoteCommunicated,
+    EventEmitted,
+    GroupAdded,
+    GroupRemoved,
+    DaemonRunning,
+    DaemonStopping,
+)
+"""the notices that may be an event"""
+
 
 class Event(msgspec.Struct, frozen=True):
     """What a listener is given: a type of `tmd.wire.events`, or one of an extension's own, and its text."""

@@ -5,30 +5,25 @@ Says in which order; never who, when or whether: that is the overseer's.
 
 from tmd.config.settings import GroupSpec, ProcessSpec
 from tmd.core.process import Process
-from tmd.wire.names import ProcessId
 
 
 class Member:
-    """One process in its group.
+    """One process in its group, named by `id`.
 
     `spec`: the settings of its present life. `next_spec`: those of its next one, when a change waits for the present
     life to end. `leaving`: it disappears as soon as it is at rest. `restored`: what it was under an earlier daemon goes
     on, and nothing of it starts on its own.
     """
 
-    __slots__ = ("leaving", "next_spec", "process", "restored", "spec")
+    __slots__ = ("id", "leaving", "next_spec", "process", "restored", "spec")
 
     def __init__(self, spec: ProcessSpec) -> None:
+        self.id = spec.id
         self.spec = spec
         self.process = Process()
         self.next_spec: ProcessSpec | None = None
         self.leaving = False
         self.restored = False
-
-    @property
-    def id(self) -> ProcessId:
-        """The pair that names it."""
-        return self.spec.id
 
 
 class Group:

@@ -45,7 +45,7 @@ from tmd.core.notices import (
     ProcessRemoved,
     ProcessSpared,
 )
-from tmd.core.process import Wanted, step
+from tmd.core.process import Process, Wanted, step
 from tmd.core.records import Entry
 from tmd.core.restoring import restored
 from tmd.core.stopping import (
@@ -179,12 +179,11 @@ class Overseer:
                     self._abandon(plan, member, "the kernel refuses to signal it")
 
     def _feed(self, member: Member, input: ProcessInput) -> None:  # noqa: A002
-        ends_life = isinstance(input, SpawnFailed) or (isinstance(input, Exited) and member.process.pid)
+        before = member.process
         if isinstance(input, SpecReplaced):
             member.spec = input.spec
-        elif ends_life and member.next_spec is not None:
+        elif member.next_spec is not None and _ends_life(input, before):
             member.spec, member.next_spec = member.next_spec, None
-        before = member.process
         member.process, effects = step(before, member.spec, input, self._now)
         if member.process is not before:
             self.touched.add(member.id)
@@ -413,11 +412,13 @@ class Overseer:
     # --- the end of every step -------------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        for plan in self._plans:
-            self._advance(plan)
-            self._watch(plan)
-        self._plans = [plan for plan in self._plans if not plan.done]
-        self._drop_leavers()
+        if self._plans:
+            for plan in self._plans:
+                self._advance(plan)
+                self._watch(plan)
+            self._plans = [plan for plan in self._plans if not plan.done]
+        if self._leaving:
+            self._drop_leavers()
         if self._shutdown is not None and self._shutdown.done:
             self.halted = True
             self._out.append(Halt())
@@ -427,3 +428,7 @@ class Overseer:
 
     def _log(self, level: Level, text: str) -> None:
         self._out.append(Log(level, text))
+
+
+def _ends_life(input: ProcessInput, process: Process) -> bool:  # noqa: A002
+    return isinstance(input, SpawnFailed) or (isinstance(input, Exited) and process.pid != 0)

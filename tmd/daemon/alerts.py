@@ -8,14 +8,14 @@ alerts are written is told elsewhere only, so that no alert is the cause of the 
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol, assert_never
+from typing import ClassVar, Protocol, assert_never
 
 import msgspec
 from msgspec.structs import replace
 
 from tmd.config.settings import AlertKind, AlertSpec
 from tmd.core import notices as n
-from tmd.core.alerts import Alert, Now, Reporter, sample, wants
+from tmd.core.alerts import TOLD_OF, Alert, Now, Reporter, sample, wants
 from tmd.daemon.bus import Told
 from tmd.daemon.mainlog import MainLog
 from tmd.daemon.sinks import Deliver, SinkView
@@ -106,6 +106,8 @@ def chance() -> float:
 
 class Alerts:
     """All sinks. `host` is the name alerts carry; `jitter` gives numbers from 0 to 1."""
+
+    HEARS: ClassVar[tuple[type[n.Notice], ...]] = TOLD_OF
 
     def __init__(
         self,
@@ -224,7 +226,7 @@ class Alerts:
     def hear(self, told: Told) -> None:
         """Pass on a notice to who wants to hear of it."""
         if not self._places:
-            self._reporter.follow(told.notice, Now(told.at, told.wall))
+            self._reporter.follow(told.notice, told.at)
             return
         alert = self._reporter.report(told.notice, Now(told.at, told.wall))
         if alert is None:

@@ -2,7 +2,8 @@
 
 Subscribers run on the loop's thread, in order of subscription, and must not block. One that raises is reported
 and the others still hear the notice. A notice published while another is being told waits its turn, so that
-everybody hears everything in the same order.
+everybody hears everything in the same order. Who names the types it wants is never called for others: most notices are
+of interest to few.
 
 An extension that emits an event on every event it hears would go on for ever within one turn of the loop: events from
 outside that echo one another too long are dropped, once with a report. Notices of the daemon's own are never dropped.
@@ -11,7 +12,8 @@ outside that echo one another too long are dropped, once with a report. Notices 
 import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 from tmd.core.events import event_of, fits_header
 from tmd.core.notices import EventEmitted, Notice
@@ -23,7 +25,7 @@ MAX_CROWD = 10_000
 """so many events may be emitted on account of one notice"""
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True):
     """A notice as published: its number (from 1, no holes), when (monotonic and epoch seconds), and the notice."""
 
     serial: int
@@ -62,7 +64,9 @@ class Bus:
 
     def __init__(self, clock: Callable[[], float], wall: Callable[[], float], report: Callable[[str], None]) -> None:
         self._clock, self._wall, self._report = clock, wall, report
-        self._subscribers: list[Subscriber] = []
+        self._subscribers: list[tuple[Subscriber, tuple[type[Notice], ...]]] = []
+        self._hearers: dict[type[Notice], tuple[Subscriber, ...]] = {}
+        """of each type that was told since who subscribes has changed"""
         self._waiting: deque[tuple[Told, int]] = deque()
         """each with its generation: 0 came from outside, 1 was published by who heard it, and so on"""
         self._generation = -1
@@ -71,13 +75,19 @@ class Bus:
         self._dropping = False
         self.serial = 0
 
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Have `subscriber` called with every notice from now on; returns a function that ends that."""
-        self._subscribers.append(subscriber)
+    def subscribe(self, subscriber: Subscriber, *kinds: type[Notice]) -> Callable[[], None]:
+        """Have `subscriber` called with every notice of these types from now on; returns a function that ends that.
+
+        Of every type when none is named.
+        """
+        entry = (subscriber, kinds)
+        self._subscribers.append(entry)
+        self._hearers.clear()
 
         def unsubscribe() -> None:
-            if subscriber in self._subscribers:
-                self._subscribers.remove(subscriber)
+            if entry in self._subscribers:
+                self._subscribers.remove(entry)
+                self._hearers.clear()
 
         return unsubscribe
 
@@ -112,7 +122,12 @@ class Bus:
         return False
 
     def _tell(self, told: Told) -> None:
-        for subscriber in tuple(self._subscribers):
+        kind = type(told.notice)
+        hearers = self._hearers.get(kind)
+        if hearers is None:
+            hearers = tuple(each for each, kinds in self._subscribers if not kinds or kind in kinds)
+            self._hearers[kind] = hearers
+        for subscriber in hearers:
             try:
                 subscriber(told)
             except BaseException:  # noqa: BLE001 - the border of a sink: one bad reader must not silence the others

@@ -4,6 +4,7 @@ A notice costs a few additions, whatever the number of processes.
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import msgspec
 
@@ -39,6 +40,18 @@ class CountersState(msgspec.Struct):
 
 class Counters:
     """Implements `CountersSurface`. `spent(id, pid)`: the processor time that was last shown of the life of a pid."""
+
+    HEARS: ClassVar[tuple[type[n.Notice], ...]] = (
+        n.ProcessAdded,
+        n.ProcessStarting,
+        n.ProcessSpawned,
+        n.ProcessExited,
+        n.ProcessStopped,
+        n.ProcessBackoff,
+        n.ProcessFatal,
+        n.ProcessRemoved,
+        n.LogDropped,
+    )
 
     def __init__(self, spent: Callable[[ProcessId, int], float]) -> None:
         self._spent = spent

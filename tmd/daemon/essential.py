@@ -5,6 +5,7 @@ somebody asked for is no end in this sense. The first culprit counts; what ends 
 """
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from tmd.config.exit_kinds import names_of
 from tmd.config.settings import ProcessSpec
@@ -23,6 +24,16 @@ _SIGNALLED = 128
 
 class Essential:
     """Hears the bus. `spec_of` and `exit_on`: the settings in force; `end`: has the daemon end in order, once."""
+
+    HEARS: ClassVar[tuple[type[n.Notice], ...]] = (
+        n.DaemonStopping,
+        n.ProcessBackoff,
+        n.ProcessRunning,
+        n.ProcessStopped,
+        n.ProcessRemoved,
+        n.ProcessExited,
+        n.ProcessFatal,
+    )
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ and one that costs no retry while whoever has the address is on its way out. Acc
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -124,6 +124,14 @@ class _Shared:
 
 class ListeningSockets:
     """All sockets that are open. Hears on the bus which processes came to rest; `log` gets a line about each change."""
+
+    HEARS: ClassVar[tuple[type[n.Notice], ...]] = (
+        n.ProcessStarting,
+        n.ProcessStopped,
+        n.ProcessExited,
+        n.ProcessFatal,
+        n.ProcessRemoved,
+    )
 
     def __init__(self, log: Callable[[str], None], programs: Programs) -> None:
         self._log, self._programs = log, programs

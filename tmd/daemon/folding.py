@@ -15,7 +15,16 @@ EVERY_S = 60.0
 AT_ONCE = 10
 KINDS = 1000
 """so many are told apart in `EVERY_S`; of more, all are written"""
-_PIDS = re.compile(r"\bpid \d+|\(\d+\)")
+_PID = re.compile(r"pid (?<!\wpid )\d+")
+_NUMBER = re.compile(r"\(\d+\)")
+"""two patterns, each with a beginning that can be looked for: as one they would be tried at every character"""
+
+
+def kind_of(text: str) -> str:
+    """Return a line without the number of a process."""
+    if "pid " in text:
+        text = _PID.sub("", text)
+    return _NUMBER.sub("", text) if "(" in text else text
 
 
 class Cancellable(Protocol):
@@ -49,7 +58,7 @@ class Folding:
 
     def folds(self, level: Level, text: str) -> bool:
         """Tell whether a line is not to be written now: it will be counted in another."""
-        kind = hash((level, _PIDS.sub("", text)))
+        kind = hash((level, kind_of(text)))
         folded = self._folded.get(kind)
         if folded is not None:
             folded.count += 1

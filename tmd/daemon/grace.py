@@ -6,6 +6,7 @@ Without a grace only a hurry does anything. Signals only; what follows from them
 import signal
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import ClassVar
 
 from tmd.config.settings import DaemonSettings
 from tmd.core import notices as n
@@ -37,6 +38,8 @@ class Grace:
     `grace_s()`: 0 for none. `hurry()`: has all that is left stop at once, in no order. `restarting()`: the daemon goes
     down only to start again, which nobody cuts short; it may still become an end.
     """
+
+    HEARS: ClassVar[tuple[type[n.Notice], ...]] = (n.DaemonStopping,)
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ up to a second before a SIGKILL of the daemon is not lost. How ends are worded i
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -34,6 +34,9 @@ CLOCK_SET_S = 24 * 3600.0
 """an end that is told to be so much in the future is no end, but a clock gone wrong"""
 STARTS_KEPT = 10
 """of the daemon"""
+_ENDS = (n.ProcessExited, n.ProcessStopped, n.ProcessBackoff)
+_OF_A_LIFE = (*_ENDS, n.ProcessSpawned, n.ProcessFatal, n.ProcessKilled, n.ProcessUnknown)
+_NO_RULES = Rules()
 
 
 class Suspect(NamedTuple):
@@ -64,6 +67,14 @@ class History:
     whether the process that began at that moment (epoch seconds) is there. `resumed`: `take_over` follows, and what is
     in the file is no news.
     """
+
+    HEARS: ClassVar[tuple[type[n.Notice], ...]] = (
+        *_OF_A_LIFE,
+        n.ProcessAdded,
+        n.ProcessRemoved,
+        n.ProcessRestored,
+        n.DaemonRunning,
+    )
 
     def __init__(
         self,
@@ -132,6 +143,9 @@ class History:
     def hear(self, told_: Told) -> None:
         """Take a notice."""
         notice = told_.notice
+        if isinstance(notice, _OF_A_LIFE):
+            self._follow(notice.id, notice, told_)
+            return
         match notice:
             case n.ProcessAdded(id=id_):
                 self._recall(id_)
@@ -145,16 +159,6 @@ class History:
                 self._file.begin()
                 if not resumed:
                     self._file.write(Record(at=self.started_at, daemon="started", boot=self._boot))
-            case (
-                n.ProcessSpawned()
-                | n.ProcessExited()
-                | n.ProcessStopped()
-                | n.ProcessBackoff()
-                | n.ProcessFatal()
-                | n.ProcessKilled()
-                | n.ProcessUnknown()
-            ):
-                self._follow(notice.id, notice, told_)
 
     def relayed(self, id_: ProcessId, signum: int) -> None:
         """Take note of a signal sent because somebody asked."""
@@ -194,7 +198,8 @@ class History:
         course = self._courses.get(id_)
         if course is None:
             course = self._courses[id_] = Course()
-        end = course.hear(notice, told_.at, told_.wall, self._rules_of(id_))
+        rules = self._rules_of(id_) if isinstance(notice, _ENDS) else _NO_RULES  # of an end alone they say something
+        end = course.hear(notice, told_.at, told_.wall, rules)
         if end is not None:
             if end.killed_from_outside and not end.oom:
                 end = self._investigate(id_, end, told_.at - end.uptime_s)
@@ -207,7 +212,7 @@ class History:
     def _rules_of(self, id_: ProcessId) -> Rules:
         spec = self._spec_of(id_)
         if spec is None:
-            return Rules()
+            return _NO_RULES
         known = self._rules.get(id_)
         if known is None or known[0] is not spec:
             known = self._rules[id_] = (spec, rules_of(spec))
@@ -340,7 +345,7 @@ def keep_history(runtime: Runtime, daemon: DaemonSettings, workers: Workers, *, 
         witness=OomWitness(),
         resumed=resumed,
     )
-    runtime.bus.subscribe(history.hear)
+    runtime.bus.subscribe(history.hear, *history.HEARS)
     return history
 
 

@@ -8,6 +8,7 @@ who has none pays nothing. What a failure means is decided here, or by the core 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import ClassVar
 
 import msgspec
 
@@ -78,6 +79,18 @@ class _Past:
 
 class Hooks:
     """The hooks of all processes. `tell` feeds the core; `spawn` carries out a spawn that was held back."""
+
+    HEARS: ClassVar[tuple[type[n.Notice], ...]] = (
+        n.ProcessSpawned,
+        n.ProcessRestored,
+        n.ProcessRunning,
+        n.ProcessKilled,
+        n.ProcessExited,
+        n.ProcessStopped,
+        n.ProcessBackoff,
+        n.GroupChanged,
+        n.ProcessRemoved,
+    )
 
     def __init__(
         self,
@@ -187,27 +200,34 @@ class Hooks:
 
     def hear(self, told: Told) -> None:
         """Run what belongs to the turns of a life that were told."""
-        match told.notice:
+        notice = told.notice
+        match notice:
             case n.ProcessSpawned(id=id_) | n.ProcessRestored(id=id_):
                 self._begin_life(id_)
-            case n.ProcessRunning(id=id_, pid=pid) if past := self._past.get(id_):
-                self._run_poststart(past.spec, pid)
-            case n.ProcessKilled(id=id_) if past := self._past.get(id_):
-                past.killed = True
-            case n.ProcessExited(id=id_, pid=pid, status=status) if past := self._past.get(id_):
-                self._end_life(past, "exited", ProcessState.EXITED, pid, status)
-            case n.ProcessStopped(id=id_, pid=pid, status=status) if status and (past := self._past.get(id_)):
-                self._end_life(past, "killed" if past.killed else "stopped", ProcessState.STOPPED, pid, status)
-            case n.ProcessBackoff(id=id_, pid=pid, status=status) if pid and status and (past := self._past.get(id_)):
-                state = ProcessState.FATAL if told.notice.retry_at is None else ProcessState.BACKOFF
-                self._end_life(past, "failed", state, pid, status, told.notice.tries)
             case n.GroupChanged(name=name):
                 self._refresh(name)
             case n.ProcessRemoved(id=id_):
                 self._past.pop(id_, None)
                 self._runs.forget(id_)
+            case n.ProcessRunning() | n.ProcessKilled() | n.ProcessExited() | n.ProcessStopped() | n.ProcessBackoff():
+                if past := self._past.get(notice.id):
+                    self._go_on(past, notice)
 
     # --- turns of a life --------------------------------------------------------------------------------------
+
+    def _go_on(self, past: _Past, notice: n.Notice) -> None:
+        match notice:
+            case n.ProcessRunning(pid=pid):
+                self._run_poststart(past.spec, pid)
+            case n.ProcessKilled():
+                past.killed = True
+            case n.ProcessExited(pid=pid, status=status):
+                self._end_life(past, "exited", ProcessState.EXITED, pid, status)
+            case n.ProcessStopped(pid=pid, status=status) if status:
+                self._end_life(past, "killed" if past.killed else "stopped", ProcessState.STOPPED, pid, status)
+            case n.ProcessBackoff(pid=pid, status=status) if pid and status:
+                state = ProcessState.FATAL if notice.retry_at is None else ProcessState.BACKOFF
+                self._end_life(past, "failed", state, pid, status, notice.tries)
 
     def _begin_life(self, id_: ProcessId) -> None:
         member = self._overseer.member(id_)

@@ -2,7 +2,6 @@
 
 import grp
 import os
-import platform
 import stat
 from collections.abc import Mapping
 
@@ -38,7 +37,7 @@ def machine_host(
     uid = before.uid
     return Host(
         environ=dict(os.environ),
-        hostname=platform.node(),
+        hostname=os.uname().nodename,
         uid=uid,
         home=before.home,
         cwd=before.cwd,

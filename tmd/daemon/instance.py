@@ -165,13 +165,13 @@ class Instance:
         configuration = Configuration(self._boot.path, self._loaded, self._boot.load)
         history = keep_history(runtime, replace(daemon, statedir=statedir), workers, resumed=handover is not None)
         gauges = keep_gauges(runtime, workers)
-        runtime.bus.subscribe(counters.hear)
+        runtime.bus.subscribe(counters.hear, *counters.HEARS)
         essential = Essential(
             spec_of=lambda id_: member.spec if (member := runtime.overseer.member(id_)) else None,
             exit_on=lambda: configuration.applied.daemon.exit_on,
             end=lambda: self._loop.call_soon(surface.shutdown),
         )
-        runtime.bus.subscribe(essential.hear)
+        runtime.bus.subscribe(essential.hear, *essential.HEARS)
         grace = Grace(
             self._loop,
             lambda: grace_of(configuration.applied.daemon),
@@ -181,7 +181,7 @@ class Instance:
             restarting=lambda: surface.state is DaemonState.RESTARTING,
             warn=mainlog.warn,
         )
-        runtime.bus.subscribe(grace.hear)
+        runtime.bus.subscribe(grace.hear, *grace.HEARS)
         lookout = Lookout(runtime, wall, pidfile, history.shift)
         service = self._reports(runtime)
         surface = Daemon(

@@ -1,5 +1,7 @@
 """The ledger: when each process was last started and stopped, by the wall clock, for display only."""
 
+from typing import ClassVar
+
 from tmd.core import notices as n
 from tmd.daemon.bus import Told
 from tmd.wire.names import ProcessId
@@ -7,6 +9,14 @@ from tmd.wire.names import ProcessId
 
 class Ledger:
     """Fed by the bus; answers with epoch seconds, 0 for never."""
+
+    HEARS: ClassVar[tuple[type[n.Notice], ...]] = (
+        n.ProcessStarting,
+        n.ProcessExited,
+        n.ProcessStopped,
+        n.ProcessBackoff,
+        n.ProcessRemoved,
+    )
 
     def __init__(self) -> None:
         self._start: dict[ProcessId, float] = {}

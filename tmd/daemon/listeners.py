@@ -6,14 +6,15 @@ protocol and no policy: these are the pool's. Nothing here wakes up for events w
 """
 
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import ClassVar
 
 from tmd.config.settings import GroupSpec, PoolSpec
 from tmd.core import effects as e
 from tmd.core import notices as n
 from tmd.core.delivery import PoolView
-from tmd.core.events import Event, event_of, tick
+from tmd.core.events import EVENTFUL, Event, event_of, tick
 from tmd.core.listener import ListenerState
 from tmd.core.pool import Deliver, Hold, Pool, PoolEffect, Restart, Settle
 from tmd.daemon.answers import Answers
@@ -40,6 +41,8 @@ SERIALS_AT_ONCE = 10_000
 """so many numbers are set apart in the journal at a time"""
 NONSENSE_LINE_EVERY_S = 1.0
 """how often nonsense is copied into the log at level debug"""
+_OF_POOLS = (n.GroupAdded, n.GroupChanged, n.GroupRemoved, n.DaemonRunning, n.DaemonStopping, n.ProcessRemoved)
+"""what decides which pools there are, and what they have; the rest is for these to hear"""
 
 
 class Listeners:
@@ -48,6 +51,8 @@ class Listeners:
     `group` and `stdin` look up what is now; `log_target` where the output of a listener goes; `restart` has a process
     ended and started again; `publish` tells a notice; `journal` is told what they have in hand.
     """
+
+    HEARS: ClassVar[tuple[type[n.Notice], ...]] = (*EVENTFUL, n.GroupChanged, n.ProcessRemoved)
 
     def __init__(
         self,
@@ -102,18 +107,8 @@ class Listeners:
     def hear(self, told: Told) -> None:
         """Take a notice from the bus."""
         notice = told.notice
-        match notice:
-            case n.GroupAdded(name=name) | n.GroupChanged(name=name):
-                self._set_up(name)
-            case n.DaemonRunning():
-                self._forget_events()
-            case n.DaemonStopping():
-                self._ending = True
-            case n.GroupRemoved(name=name):
-                self._take_down(name)
-            case n.ProcessRemoved(id=id_):
-                if target := self._logs.pop(id_, None):
-                    self._drain.release(target)
+        if type(notice) in _OF_POOLS:
+            self._keep_pools(notice)
         if not self._seats or self.deaf:
             return
         match notice:
@@ -127,6 +122,20 @@ class Listeners:
         event = event_of(notice)
         if event is not None:
             self._offer(event, _group_of(notice))
+
+    def _keep_pools(self, notice: n.Notice) -> None:
+        match notice:
+            case n.GroupAdded(name=name) | n.GroupChanged(name=name):
+                self._set_up(name)
+            case n.DaemonRunning():
+                self._forget_events()
+            case n.DaemonStopping():
+                self._ending = True
+            case n.GroupRemoved(name=name):
+                self._take_down(name)
+            case n.ProcessRemoved(id=id_):
+                if target := self._logs.pop(id_, None):
+                    self._drain.release(target)
 
     def opened(self, id_: ProcessId, fd: int) -> None:
         """Read what a new life of a listener says from now on."""
@@ -192,7 +201,7 @@ class Listeners:
             talk.answers.close()
         for name, seat in self._seats.items():
             seat.disarm()
-            if lost := _lost(seat, self._seats):
+            if lost := seat.lost(self._seats):
                 self._mainlog.warn(f"pool {name} ends, discarding {lost} events that no listener has accepted")
         self._talks.clear()
         self._seats.clear()
@@ -228,7 +237,7 @@ class Listeners:
         if seat is None:
             return
         seat.disarm()
-        lost = _lost(seat, (name,))
+        lost = seat.lost((name,))
         self._dropped_earlier += seat.pool.view(self._loop.now()).dropped + lost
         if lost:
             self._mainlog.warn(f"pool {name} was removed, discarding {lost} events")
@@ -447,9 +456,3 @@ def _group_of(notice: n.Notice) -> str:
             return name
     about = getattr(notice, "id", None)
     return about.group if isinstance(about, ProcessId) else ""
-
-
-def _lost(seat: Seat, groups: Container[str]) -> int:
-    """Count the events that a pool leaves behind, but for those about `groups`, which nobody was there to be told."""
-    events = seat.pool.unheard()
-    return sum(not (isinstance(event, NumberedEvent) and event.group in groups) for event in events)

@@ -16,6 +16,7 @@ from tmd.posix.logfiles import LogTarget
 from tmd.wire.names import ProcessId
 
 CHANNELS: tuple[Channel, Channel] = ("stdout", "stderr")
+_NO_FILES = (None, None)
 
 
 def stream_options(spec: ProcessSpec, channel: Channel) -> tuple[str | None, int, int]:
@@ -33,27 +34,30 @@ class Logbook:
     def __init__(self, dialect: Dialect, childlogdir: str, identifier: str, report: Callable[[str], None]) -> None:
         self._dialect, self._directory, self._identifier = dialect, childlogdir, identifier
         self._report = report
-        self._targets: dict[tuple[ProcessId, Channel], LogTarget | None] = {}
+        self._targets: dict[ProcessId, tuple[LogTarget | None, LogTarget | None]] = {}
+        """by channel, in the order of `CHANNELS`"""
         self._generated: dict[tuple[ProcessId, Channel], str] = {}
 
     def assign(self, spec: ProcessSpec) -> None:
         """Resolve the files of a process that was added, or whose settings changed."""
-        for channel in CHANNELS:
-            path, maxbytes, backups = stream_options(spec, channel)
-            mode = 0o644
-            if path == AUTO:
-                path, mode = self._auto(spec.id, channel), 0o600
-            self._targets[spec.id, channel] = LogTarget(path, maxbytes, backups, mode) if path else None
+        self._targets[spec.id] = self._resolved(spec, "stdout"), self._resolved(spec, "stderr")
+
+    def _resolved(self, spec: ProcessSpec, channel: Channel) -> LogTarget | None:
+        path, maxbytes, backups = stream_options(spec, channel)
+        mode = 0o644
+        if path == AUTO:
+            path, mode = self._auto(spec.id, channel), 0o600
+        return LogTarget(path, maxbytes, backups, mode) if path else None
 
     def forget(self, id_: ProcessId) -> None:
         """Drop a process that was removed; its files stay."""
+        self._targets.pop(id_, None)
         for channel in CHANNELS:
-            self._targets.pop((id_, channel), None)
             self._generated.pop((id_, channel), None)
 
     def target(self, id_: ProcessId, channel: Channel) -> LogTarget | None:
         """Return the file of a channel, None when it has none."""
-        return self._targets.get((id_, channel))
+        return self._targets.get(id_, _NO_FILES)[channel == "stderr"]
 
     def path(self, id_: ProcessId, channel: Channel) -> str:
         """Return the path of a channel's file, empty when it has none."""
@@ -62,7 +66,11 @@ class Logbook:
 
     def paths(self, id_: ProcessId) -> dict[str, str]:
         """Return the paths of a process's files, by channel."""
-        return {channel: target.path for channel in CHANNELS if (target := self.target(id_, channel))}
+        stdout, stderr = self._targets.get(id_, _NO_FILES)
+        paths = {} if stdout is None else {"stdout": stdout.path}
+        if stderr is not None:
+            paths["stderr"] = stderr.path
+        return paths
 
     def keep(self, id_: ProcessId, paths: Mapping[str, str]) -> None:
         """Let a process go on with the files that an earlier daemon has generated for it; before `sweep`."""
@@ -74,9 +82,7 @@ class Logbook:
 
     def targets(self, id_: ProcessId) -> Iterator[LogTarget]:
         """Yield the files of a process."""
-        for channel in CHANNELS:
-            if target := self.target(id_, channel):
-                yield target
+        yield from filter(None, self._targets.get(id_, _NO_FILES))
 
     def sweep(self) -> None:
         """Remove generated logs of earlier daemons with this identifier, but not those kept (Supervisor's dialect)."""

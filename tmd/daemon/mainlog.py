@@ -13,6 +13,9 @@ from tmd.wire.visible import visible
 
 FOLDED = (Level.INFO, Level.WARN)
 """what is worse is written, however often"""
+_NAMES = {level: level.name for level in Level}
+_DETAILS = Level.DEBG
+_VISIBLE = Level.INFO
 
 
 class MainLog:
@@ -25,6 +28,8 @@ class MainLog:
         self._outlets = tuple(outlets)
         self._wall = wall
         self._cached = (-1, "")
+        """the last stamp, and the millisecond it is of"""
+        self._second = (-1, "")
         self._folding: Folding | None = None
 
     def fold(self, clock: Callable[[], float], call_later: Callable[[float, Callable[[], None]], Cancellable]) -> None:
@@ -46,26 +51,30 @@ class MainLog:
         if level < self.level:
             return
         folding = self._folding
-        if folding is not None and level in FOLDED and self.level > Level.DEBG and folding.folds(level, text):
+        if folding is not None and level in FOLDED and self.level > _DETAILS and folding.folds(level, text):
             return
         self._write(level, text)
 
     def _write(self, level: Level, text: str) -> None:
-        if level >= Level.INFO:
+        if level >= _VISIBLE:
             text = visible(text)
-        line = f"{self._stamp()} {level.name} {text}\n".encode(errors="backslashreplace")
+        line = f"{self._stamp()} {_NAMES[level]} {text}\n".encode("utf-8", "backslashreplace")
         for outlet in self._outlets:
             outlet(level, line, text)
 
     def _stamp(self) -> str:
-        # Called from the drain's thread too (output copied at level debug): the cache is one value, swapped whole.
-        now = self._wall()
-        second, prefix = self._cached
-        if second != int(now):
-            second = int(now)
-            prefix = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-            self._cached = (second, prefix)
-        return f"{prefix},{int((now - second) * 1000):03d}"
+        # Called from the drain's thread too (output copied at level debug): what is kept is one value, swapped whole.
+        ms = int(self._wall() * 1000)
+        kept, stamp = self._cached
+        if kept != ms:
+            second, prefix = self._second
+            if second != ms // 1000:
+                second = ms // 1000
+                prefix = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+                self._second = (second, prefix)
+            stamp = f"{prefix},{ms % 1000:03d}"
+            self._cached = (ms, stamp)
+        return stamp
 
     def critical(self, text: str) -> None:
         """Write a CRIT line."""

@@ -29,6 +29,8 @@ class Waiting:
 
     def hear(self, told: Told) -> None:
         """Pass a notice to all that wait; those that are done leave."""
+        if not self._hearers:
+            return
         # An outcome may start the next operation: who joins while this notice is told is kept, and hears the next.
         hearers, self._hearers = self._hearers, []
         kept = [hearer for hearer in hearers if not hearer(told.notice)]

@@ -73,15 +73,13 @@ class Remembering:
         touched.clear()
 
     def intend(self, spec: ProcessSpec, token: str) -> None:
-        """Write down what a life that begins now can be found by."""
+        """Have it written with the next flush what a life that is about to begin can be found by."""
         member = self._overseer.member(spec.id)
         if member is None:
             return
         process = replace(member.process, started_at=self._loop.now())
         self._journal.note(self._entry(spec.id, process, self._lives.intent(spec, token)))
-        self._journal.flush()
         self._owed.discard(spec.id)
-        self._stale.add(spec.id)
 
     def turned(self) -> None:
         """A turn of the crank is over: write down what is owed still."""
@@ -137,6 +135,8 @@ class Remembering:
 
     def end(self) -> None:
         """All programs have ended, as asked: there is nothing to remember any more."""
+        self._owed.clear()
+        self._stale.clear()
         self._journal.end()
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """The runtime: turns the crank. Feeds the core what happened and performs what it answers, on one thread.
 
-Inputs are taken one at a time and run to completion; what performing an effect brings about (a pid, a refused
-spawn) is the next input, never a call back into the core. Spawns are spread over turns of the loop, so that a
-thousand programs to start never keep a client waiting.
+Inputs are taken in their order and run to completion; what performing an effect brings about (a pid, a refused
+spawn) is the next input, never a call back into the core. Where many processes have one input each, as when all of them
+end, the core takes in all of these before any effect is performed: one write tells the journal of all. Spawns are
+spread over turns of the loop, so that a thousand programs to start never keep a client waiting.
 
 What the core has decided is in the journal before anything of it is done or told: should the daemon be killed between
 any two lines of this, the next one knows at least as much as the world.
@@ -49,6 +50,8 @@ from tmd.wire.states import ProcessState
 
 SPAWN_BUDGET_S = 0.01
 """how long one turn of the loop may go on spawning"""
+SPAWNED_TOGETHER = 8
+"""so many starts are written to the journal at once, before the first of them"""
 CHILD_QUIT = "received SIGCHLD indicating a child quit"
 
 
@@ -109,7 +112,7 @@ class Runtime:
             runs=HookRuns(loop, drain, self.lives, lambda: self.settings.serverurl, journal),
             mainlog=mainlog,
             tell=self.tell,
-            spawn=lambda effect: self.tell(effect.id, self._spawned(effect)),
+            spawn=self._spawn_now,
         )
         self.alerts = alerts(self)
         self.wall = wall
@@ -117,19 +120,20 @@ class Runtime:
         self._halted = halted
         self._inbox: deque[i.OverseerInput] = deque()
         self._feeding = False
+        self._crank_asked = False
         self._held = False
         self._timers: dict[ProcessId, Timer] = {}
         self._spawns: deque[e.Spawn] = deque()
         self._spent_in, self._spent_s = 0, 0.0
         """turn of the loop, and the time it has gone on spawning"""
         self._next_turn_asked = False
-        self.bus.subscribe(self.ledger.hear)
-        self.bus.subscribe(self._keep_house)
+        self.bus.subscribe(self.ledger.hear, *self.ledger.HEARS)
+        self.bus.subscribe(self._keep_house, n.ProcessAdded, n.GroupChanged, n.ProcessRemoved)
         self.bus.subscribe(self.waiting.hear)
-        self.bus.subscribe(self.sockets.hear)
-        self.bus.subscribe(self.listeners.hear)
-        self.bus.subscribe(self.hooks.hear)
-        self.bus.subscribe(self.alerts.hear)
+        self.bus.subscribe(self.sockets.hear, *self.sockets.HEARS)
+        self.bus.subscribe(self.listeners.hear, *self.listeners.HEARS)
+        self.bus.subscribe(self.hooks.hear, *self.hooks.HEARS)
+        self.bus.subscribe(self.alerts.hear, *self.alerts.HEARS)
 
     # --- the crank --------------------------------------------------------------------------------------------
 
@@ -138,6 +142,9 @@ class Runtime:
         if self._held:
             return
         self._inbox.append(input_)
+        self._crank()
+
+    def _crank(self) -> None:
         if self._feeding:
             return
         self._feeding = True
@@ -148,8 +155,24 @@ class Runtime:
             self._feeding = False
             self.remembering.turned()
 
+    def _feed_last(self, input_: i.OverseerInput) -> None:
+        """Give the core an input at the end of this turn of the loop, with all that come so; or before, with others."""
+        if self._held:
+            return
+        self._inbox.append(input_)
+        if not self._crank_asked:
+            self._crank_asked = True
+            self.loop.call_last(self._crank_last)
+
+    def _crank_last(self) -> None:
+        self._crank_asked = False
+        self._crank()
+
     def hold(self) -> None:
         """Have nothing happen to any process any more: whatever comes, another daemon will find out by itself."""
+        if self._inbox and not self._feeding:
+            self._turn()
+            self.remembering.turned()
         self._held = True
         self.loop.leave_children()
         self.lives.hold()
@@ -179,13 +202,25 @@ class Runtime:
 
     def _turn(self) -> None:
         while self._inbox:
-            input_ = self._inbox.popleft()
-            effects = self.overseer.step(input_, self.loop.now())
-            if isinstance(input_, i.DaemonStarted):
-                self.remembering.forget_others()
+            effects = self._step_some()
             self.remembering.decided(effects)
             for effect in effects:
                 self._perform(effect)
+
+    def _step_some(self) -> list[e.Effect]:
+        """Have the core take in the next input, and those after it as long as each is for another one process."""
+        now = self.loop.now()
+        input_ = self._inbox.popleft()
+        effects = self.overseer.step(input_, now)
+        if isinstance(input_, i.DaemonStarted):
+            self.remembering.forget_others()
+        if not isinstance(input_, i.ForProcess):
+            return effects
+        seen = {input_.id}
+        while self._inbox and isinstance(input_ := self._inbox[0], i.ForProcess) and input_.id not in seen:
+            seen.add(input_.id)
+            effects += self.overseer.step(self._inbox.popleft(), now)
+        return effects
 
     def _perform(self, effect: e.Effect) -> None:
         match effect:
@@ -217,7 +252,8 @@ class Runtime:
         member = self.overseer.member(id_)
         # Should we stand still meanwhile, it may have stood still with us, and had no time to end.
         stopping = member is not None and member.process.state is ProcessState.STOPPING
-        self._timers[id_] = self.loop.call_at(at, partial(self.tell, id_, i.TimerFired(epoch)), patient=stopping)
+        fired = partial(self._feed_last, i.ForProcess(id_, i.TimerFired(epoch)))
+        self._timers[id_] = self.loop.call_at(at, fired, patient=stopping)
 
     def _send(self, effect: e.SendSignal) -> None:
         life = self.lives.get(effect.id)
@@ -243,7 +279,7 @@ class Runtime:
             self._spent_in, self._spent_s = self.loop.turn, 0.0
         while self._spawns and self._spent_s < SPAWN_BUDGET_S and not self._held:
             began = self.loop.now()
-            self._spawn(self._spawns.popleft())
+            self._spawn_together()
             self._turn()
             self._spent_s += self.loop.now() - began
         if self._spawns and not self._next_turn_asked:
@@ -260,19 +296,35 @@ class Runtime:
             self._feeding = False
             self.remembering.turned()
 
-    def _spawn(self, effect: e.Spawn) -> None:
-        member = self.overseer.member(effect.id)
-        if member is not None and member.process.wanted is not Wanted.UP:
-            # It was its turn only now, and nobody wants it any more: a life of no use would only delay the end.
-            self._inbox.append(i.ForProcess(effect.id, i.SpawnFailed("stopped before it was started")))
-            return
-        if not self.hooks.hold(effect):
-            self._inbox.append(i.ForProcess(effect.id, self._spawned(effect)))
+    def _spawn_together(self) -> None:
+        """Spawn the next few. Before there is any of them, the journal knows what each can be found by."""
+        intended: list[tuple[e.Spawn, str]] = []
+        while self._spawns and len(intended) < SPAWNED_TOGETHER:
+            effect = self._spawns.popleft()
+            member = self.overseer.member(effect.id)
+            if member is not None and member.process.wanted is not Wanted.UP:
+                # It was its turn only now, and nobody wants it any more: a life of no use would only delay the end.
+                self._inbox.append(i.ForProcess(effect.id, i.SpawnFailed("stopped before it was started")))
+            elif not self.hooks.hold(effect):
+                intended.append((effect, self._intend(effect)))
+        self.journal.flush()
+        for effect, token in intended:
+            self._inbox.append(i.ForProcess(effect.id, self._spawned(effect, token)))
 
-    def _spawned(self, effect: e.Spawn) -> i.Spawned | i.SpawnFailed:
-        """Spawn; return what came of it. Before there is a process, the journal knows what it can be found by."""
+    def _spawn_now(self, effect: e.Spawn) -> None:
+        """Spawn one whose hook has ended."""
+        token = self._intend(effect)
+        self.journal.flush()
+        self.tell(effect.id, self._spawned(effect, token))
+
+    def _intend(self, effect: e.Spawn) -> str:
+        """Have it in the journal with the next flush that a life begins; return its token."""
         token = self.journal.next_token()
         self.remembering.intend(effect.spec, token)
+        return token
+
+    def _spawned(self, effect: e.Spawn, token: str) -> i.Spawned | i.SpawnFailed:
+        """Spawn; return what came of it."""
         try:
             pid = self.lives.spawn(effect.spec, self.settings.serverurl, token)
         except children.SpawnRefused as refusal:
@@ -294,7 +346,7 @@ class Runtime:
     def ended(self, id_: ProcessId, status: i.ExitStatus) -> None:
         """A process is gone and its output is in."""
         self.mainlog.debug(CHILD_QUIT)  # only now: at this level its output is in the log, too, and comes first
-        self.tell(id_, i.Exited(status))
+        self._feed_last(i.ForProcess(id_, i.Exited(status)))
 
     def _renew(self, id_: ProcessId) -> None:
         """End a process that is wanted up, and start it again."""

@@ -1,6 +1,6 @@
 """Seats: what belongs to one pool at work and to one listener that talks, and how another daemon goes on with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import msgspec
 
@@ -51,6 +51,11 @@ class Seat:
         self.running: set[ProcessId] = set()
         self.leaving: dict[ProcessId, tuple[Timer, Callable[[], None]]] = {}
         """who is to be stopped once it has taken what there is: at the latest, and how"""
+
+    def lost(self, groups: Container[str]) -> int:
+        """Count the events that it leaves behind, but for those about `groups`, which nobody was there to be told."""
+        events = self.pool.unheard()
+        return sum(not (isinstance(event, NumberedEvent) and event.group in groups) for event in events)
 
     def disarm(self) -> None:
         """Let all timers go."""

@@ -27,7 +27,7 @@ from tmd.posix.sinks import Carried, Held, Sinks, State, Transform, Transformed
 COPY_BYTES = 128 * 1024
 """read at once where bytes have to be seen"""
 BUSY_BYTES = 32 * 1024
-"""who has so much to say at once gets a bigger pipe"""
+"""who has so much to say little by little gets a bigger pipe"""
 BEGUN_LOOKS = 5
 """so often what is there of a line may be looked at in vain before it is taken out of the pipe"""
 _SPLICE_FLAGS = os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE
@@ -171,7 +171,9 @@ class Channel:
                 outlet.last_writer = self
                 if outlet.users > 1:
                     outlet.spoke(self, now)
-            if count >= BUSY_BYTES and not self._grown:
+            # One that is found full was filled in one go, as likely as not: it would not be looked at less often for
+            # being bigger, but many of them do not fit into the processor's caches.
+            if BUSY_BYTES <= count < self.capacity and not self._grown:
                 self._grown = True
                 self.capacity = pipes.enlarge(self.fd)
             return Outcome.MOVED

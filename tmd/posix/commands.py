@@ -1,6 +1,7 @@
 """Finding what a command line names: its words and the file to execute, or the reason why there is none."""
 
 import os
+import re
 import shlex
 import stat
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from tmd.wire.faults import Fault
 DEFAULT_PATH = "/bin:/usr/bin:/usr/local/bin"
 KNOWN_COMMANDS = 1024
 """so many command lines are taken apart once only: that takes as long as to write a journal"""
+_PLAIN = re.compile(r"[ !#-&(-\[\]-~]*")
+"""nothing but words and blanks: printable ASCII without quotes and backslashes"""
 
 
 class SpawnRefused(Exception):
@@ -52,7 +55,7 @@ def find_command(command: str, environment: Mapping[str, str]) -> tuple[str, tup
 
 @lru_cache(maxsize=KNOWN_COMMANDS)
 def _words(command: str) -> tuple[str, ...]:
-    return tuple(shlex.split(command))
+    return tuple(command.split() if _PLAIN.fullmatch(command) else shlex.split(command))
 
 
 def _look_for(program: str, environment: Mapping[str, str]) -> tuple[str, int | None]:

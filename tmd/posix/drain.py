@@ -93,6 +93,8 @@ class Drain:
         self._in_transit: dict[LogTarget, int] = {}
         """taken from the inbox, but maybe not yet in an outlet's queue"""
         self._inbox_poked = False
+        self._on_devices = False
+        """output of programs goes, or has gone, where others may write, too"""
         self._refused: dict[LogTarget, int] = {}
         self._unheard = self._unheard_of = 0
         """bytes, and how often, of what transforms have found and the caller was not told so far"""
@@ -127,6 +129,7 @@ class Drain:
         A channel that has the key already goes on until its EOF. `fd` -1: as in `Carried`.
         """
         self._opening.add(key)
+        self._look_at(sinks)
         if not self._post(functools.partial(self._open, key, fd, sinks, held)) and fd >= 0:
             os.close(fd)
 
@@ -141,7 +144,11 @@ class Drain:
 
     def retarget(self, key: Hashable, sinks: Sinks) -> None:
         """Send what a channel brings from now on elsewhere."""
+        self._look_at(sinks)
         self._post(functools.partial(self._pump.retarget, key, sinks))
+
+    def _look_at(self, sinks: Sinks) -> None:
+        self._on_devices = self._on_devices or (sinks.target is not None and is_device_path(sinks.target.path))
 
     def finish(self, keys: Sequence[Hashable], done: Callable[[], None]) -> None:
         """Post `done` once everything that is in these pipes now is in its file (or had to be dropped).
@@ -181,7 +188,8 @@ class Drain:
                 self._inbox.append((target, data))
                 self._inbox_bytes[target] = self._inbox_bytes.get(target, 0) + len(data)
             poke, self._inbox_poked = not self._inbox_poked, True
-        at_once = is_device_path(target.path)  # programs may write to the same: what happened first is to be first
+        # Programs may write to the same: what happened first is to be first.
+        at_once = self._on_devices and is_device_path(target.path)
         if poke or at_once:
             self._post(self._take_inbox, now=at_once)
         return taken
@@ -392,8 +400,11 @@ class Drain:
             # let in a little more than it says, never less.
             self._in_transit, self._inbox_bytes = self._inbox_bytes, {}
         now = self._loop.now()
+        together: dict[Outlet, list[bytes]] = {}
         for target, data in inbox:
-            self._outlets.get(target).put(data, now)
+            together.setdefault(self._outlets.get(target), []).append(data)
+        for outlet, pieces in together.items():
+            outlet.put_all(pieces, now)
         self._in_transit = {}
         for target, count in refused.items():
             self._outlets.get(target).drop(count)

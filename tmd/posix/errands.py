@@ -9,12 +9,14 @@ import errno
 import os
 import select
 import signal
-import subprocess
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tmd.posix import brands
+
+if TYPE_CHECKING:
+    import subprocess
 
 STEP_S = 0.02
 """between two looks at whether it has ended"""
@@ -61,6 +63,8 @@ class Errands:
         mark = object()
         self._starting.append(mark)
         try:
+            import subprocess  # noqa: PLC0415 - most daemons never send anybody
+
             if self._barred:
                 raise OSError(errno.ECANCELED, "tmd goes down")
             os.set_blocking(ours, False)

@@ -9,7 +9,6 @@ it costs as much time as fork and exec together. Interpreters whose function is 
 import _posixsubprocess
 import builtins
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -44,6 +43,8 @@ def fork(
     OverflowError for what no process can be given.
     """
     if not _KNOWN:
+        import subprocess  # noqa: PLC0415 - with `locale` it weighs 0.3 MB
+
         child = subprocess.Popen(
             argv,
             executable=executable,
@@ -98,6 +99,8 @@ def _fail(pid: int, failure: bytes, executable: str, directory: str | None) -> N
     kind, number, text = failure.decode().split(":", 2)
     code = int(number or "0", 16)
     if not code:
+        import subprocess  # noqa: PLC0415
+
         raise getattr(builtins, kind, subprocess.SubprocessError)(text)
     place: str | None = executable
     if text.startswith(_NEVER_EXECUTED):

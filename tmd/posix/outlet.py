@@ -15,6 +15,7 @@ from tmd.posix import pipes
 from tmd.posix.logfiles import LogFile, LogTarget, is_device_path
 from tmd.posix.loop import Loop, Timer
 from tmd.posix.losses import Losses
+from tmd.posix.rotation import LINE_BYTES
 from tmd.posix.trust import open_real, real_path
 
 HOLD_S = 1.0
@@ -152,6 +153,14 @@ class Outlet:
             self._queue.append(data)
             self.queued += len(data)
             self.flush(now)
+
+    def put_all(self, pieces: list[bytes], now: float) -> None:
+        """Put one after the other, in one go where the file would be rotated at the same places all the same."""
+        if 0 < self.target.maxbytes < LINE_BYTES:
+            for piece in pieces:
+                self.put(piece, now)
+        else:
+            self.put(b"".join(pieces), now)
 
     def drop(self, count: int) -> None:
         """Count bytes that are lost to this target."""

@@ -16,8 +16,8 @@ from tmd.posix.outlet import Outlet
 from tmd.posix.outlets import Outlets
 from tmd.posix.sinks import Carried, Held, Sinks
 
-MOVE_BYTES = 128 * 1024
-"""moved at once: a program cannot write while its pipe is emptied"""
+MOVE_BYTES = 64 * 1024
+"""moved at once: a program cannot write while its pipe is emptied, and large pieces of memory for a file may be cold"""
 ROUND_BYTES = 512 * 1024
 """moved for one channel before the others have their turn"""
 FILL = 4

@@ -1,7 +1,8 @@
 """The one reader of configuration files: limits, kinds of file, permissions, includes.
 
 A file is read once, whole, into memory and only then looked at. Refused by name: what is not a regular file, what is
-over 10 MB, what is not text, and, for the superuser, what others may write (Supervisor's dialect only warns there).
+over 10 MB (INI: 64 MB), what is not text, and, for the superuser, what others may write (Supervisor's dialect only
+warns there).
 """
 
 import errno
@@ -24,6 +25,8 @@ from tmd.tree.shape import (
 )
 
 MAX_FILE_BYTES = 10 * 1024 * 1024
+MAX_INI_BYTES = 64 * 1024 * 1024
+"""a hundred thousand programs fit; what is read from it takes a few times its size, of YAML a hundred times"""
 MAX_TOTAL_BYTES = 64 * 1024 * 1024
 MAX_FILES = 10_000
 _FORMATS = {
@@ -109,7 +112,7 @@ def _read_text(path: str) -> _Text:
             raise _refused(f"could not read config file {path}", path, unreadable)
         chunks: list[bytes] = []
         size = 0
-        while size <= MAX_FILE_BYTES and (chunk := os.read(fd, 1024 * 1024)):
+        while size <= MAX_INI_BYTES and (chunk := os.read(fd, 1024 * 1024)):
             chunks.append(chunk)
             size += len(chunk)
     except OSError as error:
@@ -117,10 +120,14 @@ def _read_text(path: str) -> _Text:
         raise _refused(f"could not read config file {path}", path, why) from None
     finally:
         os.close(fd)
-    if size > MAX_FILE_BYTES:
-        limit = f"the limit is {MAX_FILE_BYTES // 1024 // 1024} MB"
-        raise _refused(f"could not read config file {path}", path, f"it is too large: {limit}")
+    if size > MAX_INI_BYTES:
+        raise _too_large(path, MAX_INI_BYTES)
     return _Text(_decoded(path, b"".join(chunks)), stat.S_IMODE(status.st_mode), status.st_gid, size)
+
+
+def _too_large(path: str, limit: int) -> ConfigRefused:
+    hint = f"it is too large: the limit is {limit // 1024 // 1024} MB"
+    return _refused(f"could not read config file {path}", path, hint)
 
 
 def _kind_refused(mode: int) -> str:
@@ -168,6 +175,8 @@ def _parse(path: str, format_wanted: str | None, *, programs: bool = True) -> _P
     read = _read_text(path)
     text = read.text
     kind = format_wanted or _format(path, text)
+    if kind != "ini" and read.size > MAX_FILE_BYTES:
+        raise _too_large(path, MAX_FILE_BYTES)
     # a parser is imported only when somebody's file needs it
     if kind == "yaml":
         from tmd.tree.yaml import parse_yaml  # noqa: PLC0415

@@ -10,7 +10,7 @@ sections are one section.
 """
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from configobj import ConfigObj
 
@@ -38,19 +38,8 @@ class _Bad(NamedTuple):
     line: str
 
 
-class _Value:
-    """A value while it is being folded."""
-
-    __slots__ = ("lines", "origin", "value_origin")
-
-    def __init__(self, origin: Origin, value_origin: Origin, first: str) -> None:
-        self.origin = origin
-        self.value_origin = value_origin
-        self.lines = [first]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines).rstrip()
+_Value: TypeAlias = tuple[int, int, int, str]
+"""a folded value: line and column of its key, column of the value, text"""
 
 
 class _Section(NamedTuple):
@@ -62,30 +51,42 @@ def parse_ini(text: str, file: str) -> Mapping:
     """Return the sections of an INI text as mappings of texts; raises ConfigRefused with every bad line."""
     sections = _fold(text, file)
     entries: dict[str, Entry] = {}
+    read: dict[tuple[str, str], str] = {}
     names = list(sections)
     for at in range(0, len(names), _AT_ONCE):
-        _read({name: sections[name] for name in names[at : at + _AT_ONCE]}, entries)
+        _read({name: sections.pop(name) for name in names[at : at + _AT_ONCE]}, file, read, entries)
     return Mapping(entries, Origin(file, 1, 1))
 
 
-def _read(sections: dict[str, _Section], entries: dict[str, Entry]) -> None:
-    """Have ConfigObj read some sections, and put them among the entries."""
+def _read(
+    sections: dict[str, _Section], file: str, read: dict[tuple[str, str], str], entries: dict[str, Entry]
+) -> None:
+    """Have ConfigObj read some sections, and put them among the entries.
+
+    Of ten thousand programs most lines are alike: each is read once. `read`: (key, text) -> what came of it.
+    """
     lines: list[str] = []
     for name, section in sections.items():
         lines.append(f"[':{_quoted(name)}']")
-        lines += [f"'{_quoted(key)}' = '''{_quoted(value.text)}'''" for key, value in section.values.items()]
+        for key, value in section.values.items():
+            text = value[3]
+            if (key, text) not in read:
+                read[key, text] = text
+                lines.append(f"'{_quoted(key)}' = '''{_quoted(text)}'''")
     parsed = ConfigObj(lines, interpolation=False, list_values=False, raise_errors=True)
     for header, body in parsed.items():
-        name = _unquoted(header[1:])
-        section = sections[name]
-        options: dict[str, Entry] = {}
-        for quoted_key, quoted_value in body.items():
+        section = sections[_unquoted(header[1:])]
+        for quoted_key, quoted_text in body.items():
             key = _unquoted(quoted_key)
-            value = section.values[key]
-            options[key] = Entry(value.origin, Scalar(_unquoted(quoted_value), value.value_origin))
-        entries[name] = Entry(section.origin, Mapping(options, section.origin, name))
+            read[key, section.values[key][3]] = _unquoted(quoted_text)
         body.parent = body.main = None  # else it all stays until somebody looks for circles
     parsed.parent = parsed.main = None
+    for name, section in sections.items():
+        options = {
+            key: Entry(Origin(file, line, column), Scalar(read[key, text], Origin(file, line, value_column)))
+            for key, (line, column, value_column, text) in section.values.items()
+        }
+        entries[name] = Entry(section.origin, Mapping(options, section.origin, name))
 
 
 def without_plain_programs(text: str) -> str:
@@ -151,28 +152,38 @@ def _content(line: str) -> tuple[str, bool]:
 def _fold(text: str, file: str) -> dict[str, _Section]:
     """Return the logical lines by section and key."""
     sections: dict[str, _Section] = {}
-    section: _Section | None = None
-    value: _Value | None = None
+    values: dict[str, _Value] | None = None
+    key = ""  # of the value that a line may go on with
     key_indent = 0
+    more: list[str] = []  # what it goes on with
     bad: list[_Bad] = []
+    known: dict[str, tuple[str, str, int]] = {}  # line with a key, no comment and no indent -> what is found in it
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for number, line in enumerate(lines, 1):
+        if values is not None and line in known:
+            if more:
+                _go_on(values, key, more)
+            key, first, value_column = known[line]
+            values[key] = (number, 1, value_column, first)
+            key_indent = 0
+            continue
         content, commented = (line.strip(), False) if "#" not in line and ";" not in line else _content(line)
         if not content:
-            if value is not None and not commented and number < len(lines):
-                value.lines.append("")
+            if key and not commented:
+                more.append("")
             continue
         indent = 0 if line[0] == content[0] else len(line) - len(line.lstrip())
-        if value is not None and indent > key_indent:
-            value.lines.append(content)
+        if key and indent > key_indent:
+            more.append(content)
             continue
+        if values is not None and more:
+            _go_on(values, key, more)
         key_indent = indent
-        origin = Origin(file, number, indent + 1)
         closing = content.rfind("]")
         if content[0] == "[" and closing > 1:
-            section = sections.setdefault(content[1:closing], _Section(origin, {}))
-            value = None
-        elif section is None:
+            values = sections.setdefault(content[1:closing], _Section(Origin(file, number, indent + 1), {})).values
+            key = ""
+        elif values is None:
             raise _headless(file, number, line, last=number == len(lines))
         else:
             delimiter, colon = content.find("="), content.find(":")
@@ -184,11 +195,21 @@ def _fold(text: str, file: str) -> dict[str, _Section]:
             key = content[:delimiter].rstrip().lower()
             first = content[delimiter + 1 :].strip()
             value_column = line.find(first, indent + delimiter + 1) + 1 if first else indent + delimiter + 2
-            value = _Value(origin, Origin(file, number, value_column), first)
-            section.values[key] = value
+            values[key] = (number, indent + 1, value_column, first)
+            if not indent and len(content) == len(line.rstrip()):
+                known[line] = key, first, value_column
     if bad:
         raise _unreadable(file, bad)
+    if values is not None and more:
+        _go_on(values, key, more)
     return sections
+
+
+def _go_on(values: dict[str, _Value], key: str, more: list[str]) -> None:
+    """Add further lines to a value, and forget them; blank ones at its end do not belong to it."""
+    line, column, value_column, first = values[key]
+    values[key] = (line, column, value_column, "\n".join((first, *more)).rstrip())
+    more.clear()
 
 
 def _headless(file: str, number: int, line: str, *, last: bool) -> ConfigRefused:

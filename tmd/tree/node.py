@@ -35,14 +35,14 @@ class Scalar(NamedTuple):
 class Sequence(NamedTuple):
     """A list."""
 
-    items: "tuple[Node, ...]"
+    items: tuple["Node", ...]
     origin: Origin
 
 
 class Mapping(NamedTuple):
     """Keys and their values, in file order."""
 
-    entries: "dict[str, Entry]"
+    entries: dict[str, "Entry"]
     origin: Origin
     label: str = ""
     """what to call it in a message: `program:web`, `programs.web`; empty for the whole file"""

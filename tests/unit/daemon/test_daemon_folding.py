@@ -1,12 +1,11 @@
 """Lines that come again and again: the first as they are, then their number once a minute; none is lost."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 
-from tests.unit.daemon.virtual import Timer, VirtualClock
-from tmd.daemon.folding import AT_ONCE, EVERY_S, KINDS, Folding
+from tests.unit.daemon.virtual import VirtualClock
+from tmd.daemon.folding import AT_ONCE, EVERY_S, KINDS, Folding, kind_of
 from tmd.daemon.mainlog import MainLog
 from tmd.wire.levels import Level
 
@@ -18,10 +17,7 @@ class Log:
         self.clock = VirtualClock()
         self.lines: list[str] = []
         self.log = MainLog(level, [lambda level, _line, text: self.lines.append(f"{level.name} {text}")], lambda: 0.0)
-        self.log.fold(self.clock.now, self.call_later)
-
-    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        return self.clock.call_at(self.clock.now() + seconds, callback)
+        self.log.fold(self.clock.now, self.clock.call_later)
 
     def take(self) -> list[str]:
         lines, self.lines[:] = list(self.lines), []
@@ -65,6 +61,21 @@ def test_lines_of_several_kinds_are_told_apart(log: Log) -> None:
             log.log.warn(text)
             log.log.info(text)
     assert len(log.take()) == 6 * AT_ONCE
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("spawned: 'web' with pid 123", "spawned: 'web' with "),
+        ("killing 'web' (123) with SIGKILL", "killing 'web'  with SIGKILL"),
+        ("pid 1 and (pid 2) and pid 34 (5) too", " and () and   too"),
+        ("the rapid 7 of pid 8", "the rapid 7 of "),
+        ("exited: web (exit status 1; not expected)", "exited: web (exit status 1; not expected)"),
+        ("a pid that is none, and () neither", "a pid that is none, and () neither"),
+    ],
+)
+def test_only_the_number_of_a_process_makes_no_difference(text: str, kind: str) -> None:
+    assert kind_of(text) == kind
 
 
 def test_slow_repetitions_are_no_flood(log: Log) -> None:

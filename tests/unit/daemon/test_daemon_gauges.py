@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.daemon.virtual import Timer, VirtualClock
+from tests.unit.daemon.virtual import VirtualClock
 from tmd.core.gauge import Gauge
 from tmd.core.usage import Usage
 from tmd.daemon.gauges import EVERY_S, KEPT, LINGER_S, Gauges, Measured, Sample
@@ -17,16 +17,11 @@ WEB = ProcessId("web", "web")
 IDLE = ProcessId("idle", "idle")
 
 
-class Clock(VirtualClock):
-    def call_later(self, delay_s: float, callback: Callable[[], object]) -> Timer:
-        return self.call_at(self.time + delay_s, callback)
-
-
 class Stage:
     """Gauges over a table of pids; samples come when `answer` is called, or at once."""
 
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = VirtualClock()
         self.pids = {WEB: os.getpid(), IDLE: 0}
         self.at_once = True
         self.asked: list[tuple[Callable[[], Sample], Operation[Sample]]] = []

@@ -1,26 +1,20 @@
 """The grace of an end: who is killed when, in virtual time."""
 
 import signal
-from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 
-from tests.unit.daemon.virtual import Timer, VirtualClock
+from tests.unit.daemon.virtual import VirtualClock
 from tmd.config.settings import DaemonSettings
 from tmd.core import notices as n
 from tmd.daemon.bus import Told
 from tmd.daemon.grace import AGAIN_S, CONTAINER_S, IN_ORDER, TWICE_S, Grace, grace_of
 
 
-class Clock(VirtualClock):
-    def call_later(self, delay_s: float, callback: Callable[[], object]) -> Timer:
-        return self.call_at(self.time + delay_s, callback)
-
-
 class Stage:
     def __init__(self, grace_s: float) -> None:
-        self.clock = Clock()
+        self.clock = VirtualClock()
         self.left = [101, 102]
         self.restarting = False
         self.refuses = False

@@ -1,10 +1,11 @@
 """Hooks: which one waits for which, and what is answered; with runs that end when the test says so."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
 
+from tests.unit.daemon.virtual import VirtualClock
 from tests.world.fake_os import process
 from tmd.config.settings import GroupSpec, Hook, ProcessSpec
 from tmd.core import inputs as i
@@ -18,7 +19,7 @@ from tmd.daemon.hooks import Hooks
 from tmd.daemon.journal import Journal
 from tmd.daemon.mainlog import MainLog
 from tmd.daemon.trees import Trees
-from tmd.posix.loop import ChildEvent, Loop
+from tmd.posix.loop import ChildEvent
 from tmd.wire.levels import Level
 from tmd.wire.names import ProcessId
 from tmd.wire.states import ProcessState as S
@@ -222,32 +223,6 @@ def test_a_stop_without_a_process_has_no_poststop() -> None:
 # --- one run
 
 
-class FakeLoop:
-    """Time for one who only sets timers."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-        self.timers: list[tuple[float, Any]] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def call_later(self, delay_s: float, callback: Callable[[], object], *, patient: bool = False) -> Any:
-        loop = Loop()
-        timer = loop.call_later(0, callback)
-        loop.close()
-        self.timers.append((self.time + delay_s, timer))
-        return timer
-
-    def pass_time(self, seconds: float) -> None:
-        self.time += seconds
-        due = [timer for at, timer in self.timers if at <= self.time]
-        self.timers = [(at, timer) for at, timer in self.timers if at > self.time]
-        for timer in due:
-            if timer.callback is not None:
-                timer.callback()
-
-
 class NoLives:
     """Starts processes that are in the kernel's hands for ever."""
 
@@ -258,13 +233,13 @@ class NoLives:
 
 
 def test_a_hook_that_survives_sigkill_is_left_behind() -> None:
-    loop = FakeLoop()
-    runs = HookRuns(cast("Any", loop), cast("Any", None), cast("Any", NoLives()), lambda: None, Journal("", print))
+    clock = VirtualClock()
+    runs = HookRuns(cast("Any", clock), cast("Any", None), cast("Any", NoLives()), lambda: None, Journal("", print))
     ends: list[Outcome] = []
     runs.run(process("web", hook_timeout=1.0), "prestop", "drain", {}, ends.append)
-    loop.pass_time(1)
+    clock.advance(1)
     assert ends == []
-    loop.pass_time(2)
+    clock.advance(2)
     assert ends == [Outcome("timed out after 1 seconds, and survives SIGKILL", took_s=1.0)]
     assert runs.child_event(ChildEvent(2**31 - 2, "exited", signal=9)), "thought unknown when it is reaped at last"
     assert len(ends) == 1

@@ -41,6 +41,18 @@ def test_a_redirected_stderr_has_no_file(tmp_path: Path) -> None:
     assert list(logbook.targets(P)) == [logbook.target(P, "stdout")]
 
 
+def test_the_paths_of_a_process_are_those_it_has(tmp_path: Path) -> None:
+    logbook = book(tmp_path, Dialect.NATIVE)
+    assert (logbook.paths(P), list(logbook.targets(P)), logbook.target(P, "stderr")) == ({}, [], None)
+    logbook.assign(spec(stdout_logfile="/x/out", stderr_logfile="/x/err"))
+    assert logbook.paths(P) == {"stdout": "/x/out", "stderr": "/x/err"}
+    assert [target.path for target in logbook.targets(P)] == ["/x/out", "/x/err"]
+    logbook.assign(spec(stdout_logfile=None, stderr_logfile="/x/err"))
+    assert logbook.paths(P) == {"stderr": "/x/err"}
+    logbook.forget(P)
+    assert logbook.paths(P) == {}
+
+
 def test_native_names_are_stable_and_say_the_group(tmp_path: Path) -> None:
     logbook = book(tmp_path, Dialect.NATIVE)
     logbook.assign(spec())

@@ -14,6 +14,16 @@ def test_control_characters_in_a_line_are_spelled_out() -> None:
     assert written(Level.WARN, "gave up: bad\x1b[31m\rname") == b"gave up: bad^[[31m^Mname\n"
 
 
+def test_a_stamp_tells_the_millisecond_of_each_line() -> None:
+    times = iter([1.0, 1.0004, 1.125, 1.9999, 2.0, 61.25, 2.0])
+    lines: list[bytes] = []
+    log = MainLog(Level.INFO, [lambda _level, line, _text: lines.append(line)], lambda: next(times))
+    for _ in range(7):
+        log.info("x")
+    found = [line.partition(b" INFO")[0].rpartition(b":")[2].decode() for line in lines]
+    assert found == ["01,000", "01,000", "01,125", "01,999", "02,000", "01,250", "02,000"]
+
+
 def test_line_breaks_and_tabs_stay() -> None:
     assert written(Level.ERRO, "one\n\ttwo") == b"one\n\ttwo\n"
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from tests.unit.daemon.virtual import Timer, VirtualClock
+from tests.unit.daemon.virtual import VirtualClock
 from tmd.config.plan import plan_update
 from tmd.config.settings import Dialect, GroupSpec, ProcessSpec
 from tmd.core.effects import Effect, SendSignal, Spawn
@@ -36,11 +36,6 @@ from tmd.wire.states import ProcessState as S
 A, B = ProcessId("g", "a"), ProcessId("g", "b")
 
 
-class Clock(VirtualClock):
-    def call_later(self, seconds: float, callback: Any) -> Timer:
-        return self.call_at(self.time + seconds, callback)
-
-
 def group(*names: str, command: str = "x") -> GroupSpec:
     specs = tuple(
         ProcessSpec(name=name, group="g", program="g", command=command if name == "b" else "x") for name in names
@@ -53,7 +48,7 @@ class Stage:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "j"
-        self.clock = Clock()
+        self.clock = VirtualClock()
         self.warnings: list[str] = []
         self.journal = Journal(str(self.path), self.warnings.append)
         self.overseer = Overseer()
@@ -77,6 +72,7 @@ class Stage:
     def spawn(self, spec: ProcessSpec, pid: int) -> None:
         token = self.journal.next_token()
         self.remembering.intend(spec, token)
+        self.journal.flush()
         self.records.began(spec, token, pid, 0)
         self.step(ForProcess(spec.id, Spawned(pid)))
 
@@ -110,6 +106,7 @@ def test_a_start_is_known_before_there_is_a_process(stage: Stage) -> None:
     (spawn,) = [each for each in stage.step(DaemonStarted()) if isinstance(each, Spawn)]
     stage.clock.advance(3)  # a hook before the start took its time
     stage.remembering.intend(spawn.spec, "k.1")
+    stage.journal.flush()
     entry = stage.known[A]
     assert entry.life is not None
     assert (entry.life.token, entry.life.pid, entry.process.in_flight) == ("k.1", 0, True)

@@ -1,14 +1,13 @@
 """What a service manager is told and when, on a loop with a clock of our own."""
 
-import heapq
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from tests.packaging.service_manager import ServiceManager
+from tests.unit.daemon.virtual import Timer, VirtualClock
 from tmd.core import notices as n
 from tmd.daemon.bus import Told
 from tmd.daemon.service import ServiceReports, status_text
@@ -21,43 +20,15 @@ STARTING, RUNNING, STOPPED = ProcessState.STARTING, ProcessState.RUNNING, Proces
 FATAL, BACKOFF = ProcessState.FATAL, ProcessState.BACKOFF
 
 
-class Timers:
-    """The part of a loop that is used here, in virtual time."""
+class Timers(VirtualClock):
+    """Virtual time in which something is done after each callback."""
 
     def __init__(self, after: Callable[[], object]) -> None:
-        self.time = 1000.0
+        super().__init__()
         self._after = after
-        self._order = itertools.count()
-        self._waiting: list[tuple[float, int, list[Callable[[], object] | None]]] = []
 
-    def now(self) -> float:
-        return self.time
-
-    def call_at(self, when: float, callback: Callable[[], object]) -> Any:
-        entry = (when, next(self._order), [cast("Callable[[], object] | None", callback)])
-        heapq.heappush(self._waiting, entry)
-
-        class Timer:
-            def cancel(self) -> None:
-                entry[2][0] = None
-
-        return Timer()
-
-    def call_later(self, delay_s: float, callback: Callable[[], object]) -> Any:
-        return self.call_at(self.time + delay_s, callback)
-
-    def run(self, seconds: float) -> None:
-        end = self.time + seconds
-        while self._waiting and self._waiting[0][0] <= end:
-            self.time, _, (callback,) = heapq.heappop(self._waiting)
-            if callback is not None:
-                callback()
-                self._after()
-        self.time = end
-
-    @property
-    def idle(self) -> bool:
-        return not any(callback for _, _, (callback,) in self._waiting)
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        return super().call_at(when, lambda: (callback(), self._after()))
 
 
 class Stage:
@@ -127,7 +98,7 @@ def test_ready_comes_with_a_status(stage: Stage) -> None:
     stage.states = {"web": STARTING}
     stage.reports().ready()
     assert stage.manager.receive() == [{"READY": "1", "STATUS": "0 of 1 running"}]
-    assert stage.timers.idle
+    assert not stage.timers.armed
 
 
 def test_in_the_background_the_manager_learns_our_pid(stage: Stage) -> None:
@@ -142,34 +113,34 @@ def test_in_the_background_the_manager_learns_our_pid(stage: Stage) -> None:
 def test_changes_are_told_soon_but_not_more_than_once_a_second(stage: Stage) -> None:
     reports = stage.reports()
     reports.ready()
-    stage.timers.run(10)
+    stage.timers.advance(10)
     for number in range(1000):
         stage.states = {"web": RUNNING, "worker": FATAL if number % 2 else BACKOFF}
         reports.hear(CHANGE)
-        stage.timers.run(0.01)
-    stage.timers.run(2)
+        stage.timers.advance(0.01)
+    stage.timers.advance(2)
     said = stage.manager.said("STATUS")
     assert 10 <= len(said) <= 13
     assert said[-1] == "1 of 2 running; worker FATAL"
-    assert stage.timers.idle
+    assert not stage.timers.armed
 
 
 def test_a_first_change_after_quiet_is_told_at_once(stage: Stage) -> None:
     reports = stage.reports()
     reports.ready()
-    stage.timers.run(10)
+    stage.timers.advance(10)
     stage.states = {"web": RUNNING}
     reports.hear(CHANGE)
-    stage.timers.run(0.1)
+    stage.timers.advance(0.1)
     assert stage.manager.said("STATUS")[-1] == "1 of 1 running"
 
 
 def test_what_is_the_same_is_not_said_again(stage: Stage) -> None:
     reports = stage.reports()
     reports.ready()
-    stage.timers.run(10)
+    stage.timers.advance(10)
     reports.hear(CHANGE)
-    stage.timers.run(10)
+    stage.timers.advance(10)
     assert len(stage.manager.receive()) == 1
 
 
@@ -177,13 +148,13 @@ def test_output_of_programs_is_no_change(stage: Stage) -> None:
     reports = stage.reports()
     reports.ready()
     reports.hear(told(n.ProcessSaid(ProcessId("web", "web"), 7, "stdout", b"x")))
-    assert stage.timers.idle
+    assert not stage.timers.armed
 
 
 def test_nothing_is_said_before_ready(stage: Stage) -> None:
     reports = stage.reports()
     reports.hear(CHANGE)
-    stage.timers.run(10)
+    stage.timers.advance(10)
     assert stage.manager.receive() == []
 
 
@@ -205,7 +176,7 @@ def test_a_refused_configuration_is_in_the_status_until_a_better_one(stage: Stag
     reports.ready()
     assert stage.manager.said("STATUS")[-1] == ("0 of 0 running; the configuration was refused, the one before goes on")
     reports.hear(told(n.ConfigReloaded("tm.yaml", (), (), ())))
-    stage.timers.run(2)
+    stage.timers.advance(2)
     assert stage.manager.said("STATUS")[-1] == "0 of 0 running"
 
 
@@ -213,12 +184,12 @@ def test_an_end_asks_for_time_for_as_long_as_it_takes(stage: Stage) -> None:
     reports = stage.reports()
     reports.ready()
     reports.stopping()
-    stage.timers.run(30)
+    stage.timers.advance(30)
     assert stage.manager.said("STOPPING") == ["1"]
     assert set(stage.manager.said("EXTEND_TIMEOUT_USEC")) == {"20000000"}
     assert len(stage.manager.said("EXTEND_TIMEOUT_USEC")) == 5
     reports.close()
-    assert stage.timers.idle
+    assert not stage.timers.armed
 
 
 def test_no_ready_follows_a_stop(stage: Stage) -> None:
@@ -237,24 +208,24 @@ def test_a_restart_that_becomes_an_end_asks_for_time_once(stage: Stage) -> None:
     reports = stage.reports()
     reports.ready()
     reports.restarting()
-    stage.timers.run(1)
+    stage.timers.advance(1)
     reports.stopping()
     before = len(stage.manager.said("EXTEND_TIMEOUT_USEC"))
-    stage.timers.run(7)
+    stage.timers.advance(7)
     assert len(stage.manager.said("EXTEND_TIMEOUT_USEC")) == before + 1
     assert stage.manager.said("RELOADING") == ["1"]
 
 
 def test_signs_of_life_come_twice_in_an_interval_from_ready_on(stage: Stage) -> None:
     reports = stage.reports(watchdog_s=3.0)
-    stage.timers.run(10)
+    stage.timers.advance(10)
     assert stage.manager.said("WATCHDOG") == []
     reports.ready()
-    stage.timers.run(15)
+    stage.timers.advance(15)
     assert len(stage.manager.said("WATCHDOG")) == 11
     reports.reloading()
     reports.ready()
-    stage.timers.run(3)
+    stage.timers.advance(3)
     assert len(stage.manager.said("WATCHDOG")) == 13
 
 
@@ -263,7 +234,7 @@ def test_what_a_busy_manager_does_not_take_comes_later(stage: Stage) -> None:
     stage.crowd()
     reports.ready()
     assert stage.manager.said("READY") == []
-    stage.timers.run(1)
+    stage.timers.advance(1)
     assert stage.manager.said("READY") == ["1"]
 
 
@@ -274,7 +245,7 @@ def test_what_waits_and_is_no_longer_true_is_never_said(stage: Stage) -> None:
     reports.stopping()
     stage.manager.receive()
     stage.manager.messages.clear()
-    stage.timers.run(1)
+    stage.timers.advance(1)
     (message,) = stage.manager.receive()
     assert "STOPPING" in message
     assert "READY" not in message
@@ -283,7 +254,7 @@ def test_what_waits_and_is_no_longer_true_is_never_said(stage: Stage) -> None:
 def test_a_manager_that_is_gone_costs_one_line(stage: Stage) -> None:
     reports = stage.reports(address="/nowhere/notify", watchdog_s=1.0)
     reports.ready()
-    stage.timers.run(20)
+    stage.timers.advance(20)
     assert stage.lines == ["cannot tell the service manager at '/nowhere/notify': No such file or directory"]
 
 
@@ -294,5 +265,5 @@ def test_without_a_manager_nothing_happens_at_all(stage: Stage) -> None:
     reports.reloading()
     reports.restarting()
     reports.stopping()
-    assert stage.timers.idle
+    assert not stage.timers.armed
     assert stage.lines == []

@@ -9,6 +9,8 @@ import pytest
 from tmd.core.inputs import NOTHING_LEFT, LeftBehind
 from tmd.daemon import strays
 from tmd.daemon import trees as module
+from tmd.daemon.clerk import Admission
+from tmd.daemon.nursery import QUIET_S
 from tmd.daemon.trees import PATIENCE_S, Trees
 from tmd.posix import brands, subreaper
 from tmd.posix.identity import Glimpse
@@ -41,7 +43,7 @@ class Machine:
     def call_soon(self, callback: Callable[[], object]) -> None:
         self.soon.append(callback)
 
-    call_last = call_soon
+    call_last = post = call_soon
 
     def call_later(self, delay_s: float, callback: Callable[[], object]) -> None:
         self.later.append((self.time + delay_s, callback))
@@ -91,6 +93,16 @@ class Machine:
         return Glimpse(ticks=pid, state="S", ppid=os.getpid(), group=group, session=group, status=None)
 
 
+class Grounds:
+    """A place where groups could be made."""
+
+    def of(self, name: str) -> str:
+        return f"/no/such/place/{name}"
+
+    def tidy(self) -> None:
+        return
+
+
 class Stage:
     """Trees on a machine, and what they have told."""
 
@@ -105,7 +117,19 @@ class Stage:
         monkeypatch.setattr(subreaper, "become", lambda: True)
         monkeypatch.setattr(subreaper, "resign", lambda: None)
         monkeypatch.setattr(brands, "read", lambda pid: machine.carried.get(pid, 0))
-        self.trees = Trees(cast("Any", machine), lambda level, text: self.lines.append((level, text)), groups=False)
+        self.admitted: list[Admission] = []
+        """who was given to the clerk"""
+        monkeypatch.setattr(module, "Grounds", lambda key: Grounds())
+        monkeypatch.setattr(module, "Clerk", lambda *_: self)
+        self.build(groups=False)
+
+    def build(self, *, groups: bool) -> None:
+        self.trees = Trees(
+            cast("Any", self.machine), lambda level, text: self.lines.append((level, text)), groups=groups
+        )
+
+    def admit(self, admission: Admission) -> None:
+        self.admitted.append(admission)
 
     def patch_glimpse(self, glimpse: Callable[[int], Glimpse | None]) -> None:
         self._monkeypatch.setattr(strays, "glimpse", glimpse)
@@ -322,3 +346,17 @@ def test_one_that_is_another_process_at_each_look_is_not_thought_gone(stage: Sta
     assert stage.machine.killed == [CHILD + 20]
     ((_, left),) = stage.told
     assert left.count == 1
+
+
+def test_a_life_is_given_a_group_once_it_has_lasted(stage: Stage) -> None:
+    stage.build(groups=True)
+    stage.start(LEADER, 1)
+    stage.start(LEADER + 1, 2)
+    stage.machine.run(QUIET_S / 2)
+    stage.end(LEADER)
+    stage.machine.run(QUIET_S / 2 - 0.01)
+    assert stage.admitted == []
+    stage.machine.run(0.02)
+    assert [(admission.pid, admission.path) for admission in stage.admitted] == [(LEADER + 1, "/no/such/place/2")]
+    assert stage.told == [(LEADER, NOTHING_LEFT)]
+    assert stage.machine.looks == 1, "the one that ended was looked for as one without a group"

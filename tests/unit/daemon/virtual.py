@@ -38,6 +38,9 @@ class VirtualClock:
         heapq.heappush(self._timers, (when, next(self._count), timer))
         return timer
 
+    def call_later(self, delay_s: float, callback: Callable[[], object], *, patient: bool = False) -> Timer:
+        return self.call_at(self.time + delay_s, callback)
+
     @property
     def armed(self) -> int:
         return sum(timer.callback is not None for _, _, timer in self._timers)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tmd.tree.files import MAX_FILE_BYTES, Tree, read_sections, read_tree
+from tmd.tree.files import MAX_FILE_BYTES, MAX_INI_BYTES, Tree, read_sections, read_tree
 from tmd.tree.node import Mapping
 from tmd.tree.problems import ConfigRefused
 
@@ -51,6 +51,14 @@ def test_too_large(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_bytes(b"# " + b"x" * MAX_FILE_BYTES)
     assert "the limit is 10 MB" in refused(path).text
+
+
+def test_ini_may_be_larger(tmp_path: Path) -> None:
+    path = tmp_path / "x.conf"
+    path.write_bytes(b"[supervisord]\n# " + b"x" * MAX_FILE_BYTES)
+    assert list(read_sections(str(path)).entries) == ["supervisord"]
+    path.write_bytes(b"# " + b"x" * MAX_INI_BYTES)
+    assert "the limit is 64 MB" in refused(path).text
 
 
 @pytest.mark.parametrize("ending", ["ini", "yaml", "json", "toml", "conf", ""])
