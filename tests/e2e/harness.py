@@ -15,6 +15,7 @@ import sys
 import tempfile
 import xmlrpc.client
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -33,6 +34,7 @@ PROGRAMS = ROOT / "tests" / "programs"
 PYTHON = f"{sys.executable} -S -E"
 """starts in 8 ms: the programs need no site-packages"""
 
+_DYING_S = 1.0
 _MARK = "TASKMASTER_RIG"
 _COMMANDS: Mapping[str, Sequence[str]] = {
     "tmd": (sys.executable, "-m", "tmd"),
@@ -220,7 +222,9 @@ programs:
         self.assert_nothing_left()
 
     def assert_nothing_left(self) -> None:
-        """Assert that no process, socket or pid file is left."""
+        """Assert that no process, socket or pid file is left; who was signalled with its group may still be dying."""
+        with suppress(AssertionError):
+            eventually(lambda: not self.processes(), _DYING_S)
         left = self.processes()
         assert not left, "left running: " + ", ".join(f"{pid} ({world.command(pid)})" for pid in left)
         assert not self.socket.exists(), "the socket is left"

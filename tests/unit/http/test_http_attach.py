@@ -237,7 +237,7 @@ def test_the_keyboard_is_taken_and_given_back(bench: Bench) -> None:
     assert bob.seats() == Seats(True, "bob", ("ann",))
     while ann.seats() != Seats(False, "bob", ("ann",)):
         continue
-    assert bench.size() == (5, 50)
+    eventually(lambda: bench.size() == (5, 50), 20)
     bob.socket.close()
     while ann.seats() != Seats(True, "ann", ()):
         continue
