@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # Tests wait more than they compute: more workers than cores keep the cores busy.
-WORKERS ?= 8
+WORKERS ?= 6
 # Or each worker compiles all tests anew, at every run.
 export PYTHONDONTWRITEBYTECODE :=
 

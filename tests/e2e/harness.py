@@ -6,6 +6,7 @@ socket, no pid file. It knows no story and no internals of the daemon.
 """
 
 import datetime
+import http.client
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ PYTHON = f"{sys.executable} -S -E"
 """starts in 8 ms: the programs need no site-packages"""
 
 _DYING_S = 1.0
+_WRITING_S = 1.0
 _MARK = "TASKMASTER_RIG"
 _COMMANDS: Mapping[str, Sequence[str]] = {
     "tmd": (sys.executable, "-m", "tmd"),
@@ -374,7 +376,8 @@ programs:
         return answer
 
     def lines(self, pattern: str = "") -> list[Line]:
-        """Return the lines of the daemon's log that match."""
+        """Return the lines of the daemon's log that match, all that it has said so far among them."""
+        self._until_logged()
         found = []
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         for line in text.splitlines():
@@ -383,6 +386,25 @@ programs:
                 at = datetime.datetime.strptime(parts[1], "%Y-%m-%d %H:%M:%S").timestamp() + int(parts[2]) / 1000
                 found.append(Line(at, parts[3], parts[4]))
         return found
+
+    def _until_logged(self) -> None:
+        """Wait until the daemon has written what it has said: an answer may be here before the line about it is there.
+
+        One that cannot be asked has said nothing that would be waited for.
+        """
+        if self.subject != "tmd" or self.daemon is None or self.daemon.poll() is not None or not self.socket.exists():
+            return
+
+        def all_there() -> bool:
+            try:
+                with proxy(str(self.socket), self.credentials, timeout_s=1.0) as server:
+                    figures: Any = server.taskmaster.getFigures()
+            except (OSError, xmlrpc.client.Error, http.client.HTTPException):
+                return True
+            return not figures["log_bytes_waiting"]
+
+        with suppress(AssertionError):  # its disk may be full or hang
+            eventually(all_there, _WRITING_S, every_s=0.001)
 
     def until_line(self, pattern: str, count: int = 1, deadline_s: float = 15.0) -> list[Line]:
         """Wait until at least `count` lines of the daemon's log match; return those that do."""

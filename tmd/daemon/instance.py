@@ -319,6 +319,7 @@ class Instance:
             "drain_channels": log.channels,
             "log_bytes": log.total_written,
             "log_bytes_dropped": log.total_dropped,
+            "log_bytes_waiting": log.total_waiting,
         }
 
     def _open_servers(self, surface: DaemonSurface) -> Servers:

@@ -46,12 +46,13 @@ _STOP_RETRY_S = 0.02
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """What the drain tells about itself; bytes by path of the targets that are open, and altogether."""
+    """What the drain tells about itself; bytes by path of open targets, and altogether. `total_waiting`: of our own."""
 
     written: dict[str, int]
     dropped: dict[str, int]
     total_written: int
     total_dropped: int
+    total_waiting: int
     channels: int
     wakeups: int
     errors: int
@@ -279,17 +280,18 @@ class Drain:
         written, dropped, total_written, total_dropped = self._outlets.totals()
         figures = self._loop.figures
         unsent = self._syslog_losses.total
+        with self._lock:  # in this order, as for one of them
+            waiting = sum(self._in_transit.values()) + sum(self._inbox_bytes.values()) + self._outlets.queued()
         return Figures(
             written=written,
             dropped={**dropped, "syslog": unsent} if unsent else dropped,
             total_written=total_written,
             total_dropped=total_dropped + unsent,
+            total_waiting=waiting,
             channels=len(self._pump),
             wakeups=int(figures["wakeups"]),
             errors=int(figures["errors"]),
         )
-
-    # --- for channels ------------------------------------------------------------------------------------------------
 
     def heard(self, key: Hashable, transformed: Transformed) -> None:
         """Pass on what a transform found."""

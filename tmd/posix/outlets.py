@@ -124,6 +124,10 @@ class Outlets:
             self._gone_dropped + sum(dropped.values()),
         )
 
+    def queued(self) -> int:
+        """Return how many bytes could not be written yet; from any thread."""
+        return sum(outlet.queued for outlet in list(self._by_path.values()))
+
     def _retire(self, outlet: Outlet) -> None:
         """Close a target nobody wants any more, once it is written or hopeless."""
         if outlet.users or outlet.kept or outlet not in self._names:
