@@ -35,8 +35,8 @@ class Findings:
         """where the directory of generated logs is said"""
         self.environment_files: dict[tuple[EnvironmentFile, int | None], tuple[Origin, str]] = {}
         """(file, whose program it is for) -> where that is said"""
-        self.hints: dict[tuple[int, str], str] = {}
-        """(options there are, unknown option) -> what may have been meant"""
+        self.hints: dict[tuple[int, str], tuple[str, object]] = {}
+        """(options there are, unknown option) -> what may have been meant, and the options: their id is taken"""
         self._seen: set[tuple[Origin, str]] = set()
 
     def problem(self, origin: Origin, where: str, reason: str, hint: str = "", *, more: bool = False) -> None:
@@ -263,8 +263,8 @@ class Reader:
         """Return the hint for an unknown option, looked for once: ten thousand programs may have the same mistake."""
         hints, known = self._setup.findings.hints, self._options.spellings[self._setup.native]
         if (id(known), key) not in hints:
-            hints[id(known), key] = did_you_mean(key, tuple(sorted(known)))
-        return hints[id(known), key]
+            hints[id(known), key] = did_you_mean(key, tuple(sorted(known))), known
+        return hints[id(known), key][0]
 
 
 def expand_node(node: Node, names: Names) -> Node:
