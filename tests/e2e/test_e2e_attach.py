@@ -76,6 +76,7 @@ def test_a_full_screen_program_is_drawn_for_two_at_once(rig: Rig, attach: Attach
     rig.dir.joinpath("poem").write_text("".join(f"line {number} of the poem\n" for number in range(1, 101)))
     start(rig, edit=f"{editor()} -u NONE -N -i NONE -n --cmd 'set nocp' {rig.dir}/poem")
     pid = rig.pid("edit")
+    eventually(lambda: "line 23 of the poem" in log(rig, "edit.log"), PATIENCE_S)  # before, it misses another size
     ann = attach("edit", columns=90, rows=30)
     ann.until_shown("line 1 of the poem")
     ann.until_shown("line 28 of the poem")
